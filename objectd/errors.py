@@ -1,0 +1,282 @@
+"""Every error that the stores and the object store raise, named after the domain.
+
+Nothing here knows HTTP: `objectd.s3.errors` maps these to S3 codes in one table.
+Each error carries what it is about, so that a message can name it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from objectd.interfaces import Expectation, Row, Token
+
+__all__ = [
+    "AnswerLost",
+    "BadDigest",
+    "BucketAlreadyExists",
+    "BucketAlreadyOwnedByYou",
+    "BucketNotEmpty",
+    "BucketNotFound",
+    "CommitInvalid",
+    "ConfigurationInvalid",
+    "Conflict",
+    "CounterLimitReached",
+    "DamagedBlob",
+    "DamagedRecord",
+    "EntityTooLarge",
+    "EntityTooSmall",
+    "Fenced",
+    "FormatUnsupported",
+    "IncompleteBody",
+    "InvalidArgument",
+    "InvalidBucketName",
+    "InvalidOperation",
+    "InvalidPart",
+    "InvalidPartOrder",
+    "InvalidRange",
+    "KeyTooLong",
+    "MetadataTooLarge",
+    "ObjectNotFound",
+    "ObjectdError",
+    "OperationAborted",
+    "OutcomeUnknown",
+    "StoreBusy",
+    "StoreFailed",
+    "StoreFull",
+    "TokenReused",
+    "UploadNotFound",
+]
+
+
+class ObjectdError(Exception):
+    """Base of all errors that objectd raises on purpose."""
+
+
+class ConfigurationInvalid(ObjectdError):
+    """The server cannot start with what its operator wrote; the message says where and why."""
+
+
+# What callers asked for cannot be done
+
+
+class InvalidArgument(ObjectdError):
+    """An argument is outside what S3 allows; `name` says which one."""
+
+    def __init__(self, message: str, *, name: str = "", value: str = "") -> None:
+        super().__init__(message)
+        self.name = name
+        self.value = value
+
+
+class InvalidOperation(ObjectdError):
+    """The operation makes no sense in the state that it found."""
+
+
+class InvalidBucketName(ObjectdError):
+    """The name breaks the rules for bucket names; the message says which one."""
+
+    def __init__(self, bucket: str, why: str) -> None:
+        super().__init__(f"{bucket!r} is not a valid bucket name: {why}")
+        self.bucket = bucket
+
+
+class BucketNotFound(ObjectdError):
+    def __init__(self, bucket: str) -> None:
+        super().__init__(f"there is no bucket {bucket!r}")
+        self.bucket = bucket
+
+
+class BucketAlreadyExists(ObjectdError):
+    """Another account owns a bucket of that name."""
+
+    def __init__(self, bucket: str) -> None:
+        super().__init__(f"bucket {bucket!r} belongs to another account")
+        self.bucket = bucket
+
+
+class BucketAlreadyOwnedByYou(ObjectdError):
+    def __init__(self, bucket: str) -> None:
+        super().__init__(f"bucket {bucket!r} exists and is yours")
+        self.bucket = bucket
+
+
+class BucketNotEmpty(ObjectdError):
+    def __init__(self, bucket: str) -> None:
+        super().__init__(f"bucket {bucket!r} still holds objects or versions")
+        self.bucket = bucket
+
+
+class ObjectNotFound(ObjectdError):
+    def __init__(self, bucket: str, key: str) -> None:
+        super().__init__(f"there is no object {key!r} in bucket {bucket!r}")
+        self.bucket = bucket
+        self.key = key
+
+
+class KeyTooLong(ObjectdError):
+    """A key is longer than 1,024 bytes of UTF-8."""
+
+    def __init__(self, size_bytes: int, size_bytes_max: int) -> None:
+        super().__init__(f"the key has {size_bytes} bytes; {size_bytes_max} are allowed")
+        self.size_bytes = size_bytes
+        self.size_bytes_max = size_bytes_max
+
+
+class MetadataTooLarge(ObjectdError):
+    """The user metadata of an object is over the limit."""
+
+    def __init__(self, size_bytes: int, size_bytes_max: int) -> None:
+        super().__init__(f"the metadata has {size_bytes} bytes; {size_bytes_max} are allowed")
+        self.size_bytes = size_bytes
+        self.size_bytes_max = size_bytes_max
+
+
+class InvalidRange(ObjectdError):
+    """The range asked for lies wholly outside the object."""
+
+    def __init__(self, requested: str, size_bytes: int) -> None:
+        super().__init__(f"range {requested} cannot be satisfied by {size_bytes} bytes")
+        self.requested = requested
+        self.size_bytes = size_bytes
+
+
+class EntityTooLarge(ObjectdError):
+    def __init__(self, size_bytes: int, size_bytes_max: int) -> None:
+        super().__init__(f"{size_bytes} bytes exceed the limit of {size_bytes_max}")
+        self.size_bytes = size_bytes
+        self.size_bytes_max = size_bytes_max
+
+
+class EntityTooSmall(ObjectdError):
+    """A part other than the last is below the least part size."""
+
+    def __init__(self, part_number: int, size_bytes: int, size_bytes_min: int) -> None:
+        super().__init__(f"part {part_number} has {size_bytes} bytes; {size_bytes_min} are needed")
+        self.part_number = part_number
+        self.size_bytes = size_bytes
+        self.size_bytes_min = size_bytes_min
+
+
+class BadDigest(ObjectdError):
+    """What arrived does not have the digest that its sender declared."""
+
+    def __init__(self, algorithm: str, declared: str, computed: str) -> None:
+        super().__init__(f"the {algorithm} of the data is {computed}, not {declared} as declared")
+        self.algorithm = algorithm
+        self.declared = declared
+        self.computed = computed
+
+
+class IncompleteBody(ObjectdError):
+    """The body ended before, or went on after, the length that was declared."""
+
+
+class UploadNotFound(ObjectdError):
+    def __init__(self, upload_id: str) -> None:
+        super().__init__(f"there is no upload {upload_id!r}: it was aborted or completed")
+        self.upload_id = upload_id
+
+
+class InvalidPart(ObjectdError):
+    """A part in the list of a Complete was not uploaded, or has another ETag."""
+
+    def __init__(self, part_number: int) -> None:
+        super().__init__(f"part {part_number} was not uploaded or has another ETag")
+        self.part_number = part_number
+
+
+class InvalidPartOrder(ObjectdError):
+    """The part numbers of a Complete are not strictly ascending."""
+
+
+class OperationAborted(ObjectdError):
+    """Others changed the same rows again and again: try again later."""
+
+
+# Metadata stores
+
+
+class CommitInvalid(ObjectdError):
+    """The commit is malformed or over a limit; nothing was looked at."""
+
+
+class Conflict(ObjectdError):
+    """An expectation did not hold; nothing was applied.
+
+    `rows` gives, for each expectation that failed, the row that was found instead (for
+    `EmptyRange` the first one), from the state that the commit was checked against.
+    These rows must never fill a cache.
+    """
+
+    def __init__(self, rows: Sequence[tuple[Expectation, bytes, Row | None]]) -> None:
+        super().__init__(f"{len(rows)} expectation(s) of the commit did not hold")
+        self.rows = tuple(rows)
+
+
+class CounterLimitReached(ObjectdError):
+    """An `Add` with `at_most` would have passed its limit; nothing was applied."""
+
+    def __init__(self, key: bytes, value: int, at_most: int) -> None:
+        super().__init__(f"counter {key!r} would be {value}, at most {at_most} is allowed")
+        self.key = key
+        self.value = value
+        self.at_most = at_most
+
+
+class Fenced(ObjectdError):
+    """The incarnation of the token is over: its process may write nothing any more."""
+
+    def __init__(self, incarnation: int) -> None:
+        super().__init__(f"incarnation {incarnation} is fenced")
+        self.incarnation = incarnation
+
+
+class TokenReused(ObjectdError):
+    """The token was used for another commit, or `outcome` has burned it."""
+
+    def __init__(self, token: Token) -> None:
+        super().__init__(f"token {token.incarnation}/{token.sequence} was used before")
+        self.token = token
+
+
+class AnswerLost(ObjectdError):
+    """The store went away before it answered: ask `outcome` before trying again."""
+
+
+class OutcomeUnknown(ObjectdError):
+    """A commit was handed in, and nobody can tell whether it was applied."""
+
+
+class StoreBusy(ObjectdError):
+    """The store cannot take more writes at this moment; nothing was applied."""
+
+
+class StoreFull(ObjectdError):
+    """A disk (or its inodes) is full; nothing was applied."""
+
+
+class StoreFailed(ObjectdError):
+    """The store cannot go on (a failed sync, a closed store): restart the process."""
+
+
+class FormatUnsupported(ObjectdError):
+    """The data was written by a newer version, or is not a store at all."""
+
+
+class DamagedRecord(ObjectdError):
+    """A metadata value does not decode; only what it describes is lost."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(f"damaged {what}: {why}")
+        self.what = what
+
+
+class DamagedBlob(ObjectdError):
+    """Bytes of a blob do not have the checksum they were written with, or are gone."""
+
+    def __init__(self, blob: str, why: str) -> None:
+        super().__init__(f"damaged blob {blob}: {why}")
+        self.blob = blob

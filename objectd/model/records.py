@@ -1,0 +1,260 @@
+"""The values of every row family, as `docs/format.md` fixes them.
+
+Fields are append-only: a new one comes last and has a default, so that older rows still
+decode and older readers skip what they do not know. What cannot be done that way takes a
+new record version and a feature bit (`Format`).
+
+Sizes are bytes, times are microseconds since 1970 UTC, digests are raw bytes.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A value that `objectd.model.codec` writes as one checksummed msgpack array."""
+
+
+# The store itself
+
+
+class Format(Record, frozen=True):
+    """What a program must understand to open this store.
+
+    Unknown `compatible` bits may be ignored, unknown `read_compatible` ones allow reading
+    only, unknown `incompatible` ones allow nothing.
+    """
+
+    compatible: int
+    read_compatible: int
+    incompatible: int
+    store_uuid: bytes
+    digest_key: bytes
+    created_us: int
+    created_by: str
+
+
+class SweepHold(Record, frozen=True):
+    since_us: int
+
+
+class Incarnation(Record, frozen=True):
+    started_us: int
+
+
+# Buckets
+
+
+class BucketName(Record, frozen=True):
+    bucket_id: int
+
+
+class Bucket(Record, frozen=True):
+    bucket_id: int
+    name: str
+    owner: int
+    created_us: int
+    region: str
+    deduplicate: bool = True
+
+
+class Live(Record, frozen=True):
+    """Nothing: its presence says that the bucket may still be added to."""
+
+
+# Objects
+
+
+class Checksum(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """`kind` is 'FULL_OBJECT' or 'COMPOSITE', `algorithm` as S3 writes it ('CRC64NVME')."""
+
+    algorithm: str
+    value: bytes
+    kind: str = "FULL_OBJECT"
+
+
+class ObjectHead(Record, frozen=True):
+    """All that a listing shows of an object. `etag` is without quotes."""
+
+    size_bytes: int
+    modified_us: int
+    etag: str
+    version: bytes
+    owner: int
+    storage_class: str = "STANDARD"
+    checksum_algorithm: str = ""
+    checksum_kind: str = ""
+    version_is_null: bool = True
+
+
+class InRow(msgspec.Struct, frozen=True, array_like=True, tag_field="in", tag=0, gc=False):
+    """The bytes are a payload row, which the object's own row leads to."""
+
+
+class InBlob(msgspec.Struct, frozen=True, array_like=True, tag_field="in", tag=1, gc=False):
+    blob: bytes
+
+
+class InManifest(msgspec.Struct, frozen=True, array_like=True, tag_field="in", tag=2, gc=False):
+    """The listed parts of a completed upload: `listed` has bit n-1 set for part n, and
+    `sizes` gives, in order, runs of (size of a part, how many parts)."""
+
+    upload: bytes
+    listed: bytes
+    sizes: tuple[tuple[int, int], ...]
+
+
+class Nothing(msgspec.Struct, frozen=True, array_like=True, tag_field="in", tag=3, gc=False):
+    """The object has no bytes."""
+
+
+Source = InRow | InBlob | InManifest | Nothing
+
+
+class Headers(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The standard headers that S3 keeps with an object, each '' where it was not given."""
+
+    content_type: str = ""
+    content_encoding: str = ""
+    content_disposition: str = ""
+    content_language: str = ""
+    cache_control: str = ""
+    expires: str = ""
+    website_redirect_location: str = ""
+
+
+NO_HEADERS = Headers()
+
+
+class ObjectTail(Record, frozen=True):
+    """What GET and HEAD show besides. `metadata` keys are lower case, without x-amz-meta-."""
+
+    source: Source
+    headers: Headers = NO_HEADERS
+    metadata: dict[str, str] = {}
+    checksums: tuple[Checksum, ...] = ()
+    tags: dict[str, str] = {}
+
+
+# Multipart uploads
+
+
+class UploadState(enum.IntEnum):
+    OPEN = 0
+    COMPLETING = 1
+
+
+class Upload(Record, frozen=True):
+    """An upload in progress. `list_digest` and `attempt` belong to the Complete that froze
+    the parts last."""
+
+    state: UploadState
+    upload: bytes
+    owner: int
+    started_us: int
+    storage_class: str
+    headers: Headers
+    metadata: dict[str, str]
+    tags: dict[str, str]
+    checksum_algorithm: str = ""
+    checksum_kind: str = ""
+    list_digest: bytes = b""
+    attempt: bytes = b""
+
+
+class Part(Record, frozen=True):
+    """An uploaded part; `attempt` is the referrer that holds its blob."""
+
+    size_bytes: int
+    modified_us: int
+    etag: str
+    blob: bytes
+    attempt: bytes
+    checksums: tuple[Checksum, ...] = ()
+
+
+class Manifest(Record, frozen=True):
+    """A completed upload; it answers a repeated Complete with the same list."""
+
+    bucket_id: int
+    key: bytes
+    upload: bytes
+    list_digest: bytes
+    version: bytes
+    etag: str
+    checksums: tuple[Checksum, ...] = ()
+    listed: bytes = b""
+
+
+# Blobs
+
+
+class Codec(enum.IntEnum):
+    """How the bytes of a blob were changed before they were stored."""
+
+    PLAIN = 0
+
+
+class Blob(Record, frozen=True):
+    """A sealed blob that is referred to, or was until a moment ago."""
+
+    drive: int
+    digest: bytes
+    size_bytes: int
+    account: int
+    codec: Codec = Codec.PLAIN
+    key_id: str = ""
+    envelope: bytes = b""
+    storage_class: str = "STANDARD"
+    damaged: bool = False
+
+
+class Content(Record, frozen=True):
+    blob: bytes
+
+
+class Ref(Record, frozen=True):
+    """Nothing: the key says who refers to what."""
+
+
+# What the collector works through
+
+
+class Candidate(Record, frozen=True):
+    since_us: int
+
+
+class BlobTrash(Record, frozen=True):
+    """A blob that nothing can refer to any more and whose file may still be there."""
+
+    drive: int
+    digest: bytes
+    size_bytes: int
+
+
+class ManifestTrash(Record, frozen=True):
+    """A manifest that nothing can refer to any more and whose parts are being dropped."""
+
+    since_us: int
+
+
+# The journal
+
+
+class JournalKind(enum.IntEnum):
+    BUCKET_CREATED = 1
+    BUCKET_DELETED = 2
+    OBJECT_PUT = 3
+    OBJECT_DELETED = 4
+    OBJECT_COMPLETED = 5
+
+
+class JournalEntry(Record, frozen=True):
+    kind: JournalKind
+    time_us: int
+    bucket_id: int
+    key: bytes = b""
+    version: bytes = b""
