@@ -1,0 +1,153 @@
+"""The default metadata store: RocksDB on a local disk.
+
+A commit is checked against the live state and written at once, on the reactor thread, which
+takes some 20 µs; its answer waits for the flush that makes it durable. Reads see the state
+that the last flush made durable, so nothing is ever seen that a crash could take back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+import attrs
+from twisted.internet.task import deferLater
+from zope.interface import implementer
+
+from objectd.errors import StoreFailed
+from objectd.interfaces import Commit, Host, IMetadataStore, Outcome, Row, ScanPage, Token
+from objectd.metadata import decisions
+from objectd.metadata._rocksdict import Database, Snapshot
+from objectd.metadata.decisions import Decision, State, Writes
+from objectd.metadata.directories import make_durable_directory
+from objectd.metadata.flushing import Flushes
+from objectd.metadata.scanning import Scan, scan_page
+
+SKIPPED_KEYS_MAX = 10_000
+"""Deleted rows passed (about 1 ms) before a scan first lets the reactor do something else."""
+
+_T = TypeVar("_T")
+
+
+@attrs.frozen
+class Settings:
+    """`path` is relative to the data directory. Memory: the block cache, and the writes that
+    are not in tables yet, of all column families together. With less than `free_mib_min`
+    on the disk commits are refused: RocksDB needs room to put its tables in order."""
+
+    path: str = "metadata"
+    block_cache_mib: int = 32
+    write_buffer_mib: int = 32
+    free_mib_min: int = 64
+
+
+async def open_store(settings: Settings, host: Host) -> IMetadataStore:
+    path = host.data_directory / settings.path
+    make_durable_directory(path)
+    database = Database(
+        path,
+        block_cache_mib=settings.block_cache_mib,
+        write_buffer_mib=settings.write_buffer_mib,
+        free_mib_min=settings.free_mib_min,
+    )
+    database.make_recovered_durable()
+    return RocksMetadata(database, host)
+
+
+@implementer(IMetadataStore)
+class RocksMetadata:
+    """Answers from the durable snapshot; decides on the live state."""
+
+    def __init__(self, database: Database, host: Host) -> None:
+        self._database = database
+        self._clock = host.clock
+        self._durable = database.snapshot()
+        self._closed = False
+        self._flushes: Flushes[Snapshot] = Flushes(
+            take_state=database.snapshot,
+            sync=database.sync,
+            publish=self._read_from,
+            on_failure=host.on_failure,
+            run_in_thread=host.run_in_thread,
+        )
+
+    async def begin_incarnation(self, above: int = 0) -> int:
+        started_us = int(self._clock.seconds() * 1_000_000)
+        return await self._carry_out(
+            lambda live: decisions.decide_incarnation(live, above, started_us)
+        )
+
+    async def fence(self, incarnations: Sequence[int]) -> None:
+        await self._carry_out(lambda live: decisions.decide_fence(live, incarnations))
+
+    async def get(self, keys: Sequence[bytes]) -> list[Row | None]:
+        return decisions.visible(self._durable_state(), keys)
+
+    async def scan(
+        self,
+        start: bytes,
+        stop: bytes,
+        *,
+        limit: int,
+        reverse: bool = False,
+        prefix: bytes = b"",
+        delimiter: bytes = b"",
+        head_bytes: int | None = None,
+    ) -> ScanPage:
+        scan = Scan(start, stop, limit, reverse, prefix, delimiter, head_bytes)
+        skipped_keys_max = SKIPPED_KEYS_MAX
+        page = scan_page(self._durable_state().skipping(skipped_keys_max), scan)
+        while page.more and not page.entries:
+            # RocksDB does not say how far it came: the next try starts over and may go twice
+            # as far. In between the reactor has its turn.
+            await deferLater(self._clock, 0)
+            skipped_keys_max *= 2
+            page = scan_page(self._durable_state().skipping(skipped_keys_max), scan)
+        return page
+
+    async def commit(self, commit: Commit) -> int:
+        return await self._carry_out(lambda live: decisions.decide_commit(live, commit))
+
+    async def outcome(self, token: Token) -> Outcome:
+        return await self._carry_out(lambda live: decisions.decide_outcome(live, token))
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        with suppress(StoreFailed):
+            await self._flushes.durable()
+        del self._durable
+        self._database.close()
+
+    def _durable_state(self) -> Snapshot:
+        self._check()
+        return self._durable
+
+    def _read_from(self, snapshot: Snapshot) -> None:
+        self._durable = snapshot
+
+    def _check(self) -> None:
+        if self._closed:
+            raise StoreFailed("the metadata store is closed")
+        self._flushes.check()
+
+    async def _carry_out(self, decide: Callable[[State], Decision[_T]]) -> _T:
+        """Decide and write at once; answer, or refuse, when all written so far is durable."""
+        self._check()
+        try:
+            decision = decide(self._database.live)
+            if decision.writes is not None:
+                self._write(decision.writes)
+        finally:
+            await self._flushes.durable()
+        return decision.answer
+
+    def _write(self, writes: Writes) -> None:
+        try:
+            self._database.write(writes)
+        except StoreFailed as error:
+            self._flushes.fail(error)
+            raise
+        self._flushes.written()

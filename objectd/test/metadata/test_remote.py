@@ -1,0 +1,267 @@
+"""A metadata store behind its owner's socket, connected in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.error import ConnectError
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.task import Clock
+from twisted.test import iosim
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from objectd.errors import (
+    AnswerLost,
+    CommitInvalid,
+    Conflict,
+    CounterLimitReached,
+    DamagedRecord,
+    Fenced,
+    ObjectdError,
+    StoreBusy,
+    StoreFailed,
+    StoreFull,
+    TokenReused,
+)
+from objectd.interfaces import At, Commit, Host, IMetadataStore, Put, Row, Token
+from objectd.metadata import frames
+from objectd.metadata.memory import MemoryMetadata
+from objectd.metadata.remote import RemoteMetadata
+from objectd.process.owner import OwnerFactory
+from objectd.testing.metadata import make_metadata_store_tests
+
+
+@implementer(IStreamClientEndpoint)
+class MemoryEndpoint:
+    """Connects to an owner's factory; bytes move when the clock goes on."""
+
+    def __init__(self, factory: OwnerFactory, clock: Clock) -> None:
+        self._factory = factory
+        self._clock = clock
+        self.pumps: list[iosim.IOPump] = []
+        self.refusing = False
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        if self.refusing:
+            return fail(ConnectError())
+        client = protocolFactory.buildProtocol(iosim.FakeAddress())
+        server = self._factory.buildProtocol(iosim.FakeAddress())
+        assert client is not None
+        pump = iosim.connect(
+            server,
+            iosim.FakeTransport(server, isServer=True),
+            client,
+            iosim.FakeTransport(client, isServer=False),
+        )
+        self.pumps.append(pump)
+        self._pump(pump)
+        return succeed(client)
+
+    def lose(self) -> None:
+        """Break the connection, with whatever is on its way."""
+        pump = self.pumps.pop()
+        for transport in (pump.clientIO, pump.serverIO):
+            transport.getOutBuffer()
+            transport.disconnecting = True
+        pump.flush()
+
+    def _pump(self, pump: iosim.IOPump) -> None:
+        pump.flush()
+        self._clock.callLater(0.001, self._pump, pump)
+
+
+async def open_remote(host: Host) -> IMetadataStore:
+    assert isinstance(host.clock, Clock)
+    return RemoteMetadata(MemoryEndpoint(OwnerFactory(MemoryMetadata()), host.clock))
+
+
+RemoteMetadataTests = make_metadata_store_tests(
+    f"{__name__}.RemoteMetadataTests", open_remote, durable=False
+)
+
+
+class SlowMetadata(MemoryMetadata):
+    """Answers `get` when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[Deferred[None]] = []
+        self.cancelled = 0
+
+    async def get(self, keys: Any) -> list[Row | None]:
+        waiting: Deferred[None] = Deferred(self._cancel)
+        self.asked.append(waiting)
+        await waiting
+        return await super().get(keys)
+
+    def _cancel(self, waiting: Deferred[None]) -> None:
+        self.cancelled += 1
+
+
+class ConnectionTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.backing = SlowMetadata()
+        self.endpoint = MemoryEndpoint(OwnerFactory(self.backing), self.clock)
+        self.store = RemoteMetadata(self.endpoint)
+
+    def begun(self, coroutine: Coroutine[Any, Any, Any]) -> Deferred[Any]:
+        deferred = Deferred.fromCoroutine(coroutine)
+        self.clock.advance(0.001)
+        return deferred
+
+    def test_answers_come_in_any_order(self) -> None:
+        """A later request may be answered before an earlier one."""
+        first = self.begun(self.store.get([b"a"]))
+        second = self.begun(self.store.get([b"b", b"c"]))
+        self.backing.asked[1].callback(None)
+        self.clock.advance(0.001)
+        self.assertEqual(self.successResultOf(second), [None, None])
+        self.assertNoResult(first)
+        self.backing.asked[0].callback(None)
+        self.clock.advance(0.001)
+        self.assertEqual(self.successResultOf(first), [None])
+
+    def test_lost_connection(self) -> None:
+        """Calls under way fail with `AnswerLost`, the next one connects again."""
+        lost = self.begun(self.store.get([b"a"]))
+        self.endpoint.lose()
+        self.failureResultOf(lost, AnswerLost)
+        self.assertEqual(self.successResultOf(self.begun(self.store.begin_incarnation())), 1)
+
+    def test_lost_commit(self) -> None:
+        """A commit whose answer is lost was applied all the same, and can be asked for."""
+        number = self.successResultOf(self.begun(self.store.begin_incarnation()))
+        token = Token(number, 1)
+        commit = Deferred.fromCoroutine(self.store.commit(Commit(token, 1, (Put(b"k", b""),))))
+        pump = self.endpoint.pumps[-1]
+        pump.server.dataReceived(pump.clientIO.getOutBuffer())
+        self.endpoint.lose()
+        self.failureResultOf(commit, AnswerLost)
+        outcome = self.successResultOf(self.begun(self.store.outcome(token)))
+        self.assertGreater(outcome.revision, 0)
+
+    def test_reads_of_a_lost_client_are_cancelled(self) -> None:
+        """The owner stops reading for whoever is gone."""
+        self.failureResultOf(self._lose_during_get(), AnswerLost)
+        self.assertEqual(self.backing.cancelled, 1)
+
+    def test_owner_out_of_reach(self) -> None:
+        """Where nobody listens the answer is `AnswerLost`, until somebody does."""
+        self.endpoint.refusing = True
+        self.failureResultOf(self.begun(self.store.begin_incarnation()), AnswerLost)
+        self.endpoint.refusing = False
+        self.successResultOf(self.begun(self.store.begin_incarnation()))
+
+    def test_cancelled_caller_disturbs_nobody(self) -> None:
+        """A cancelled call takes nothing with it, and its late answer is dropped."""
+        cancelled, kept = (self.begun(self.store.get([key])) for key in (b"a", b"b"))
+        cancelled.cancel()
+        for waiting in self.backing.asked:
+            waiting.callback(None)
+        self.clock.advance(0.001)
+        self.assertEqual(self.successResultOf(kept), [None])
+        self.failureResultOf(cancelled)
+
+    def test_in_flight_both_sides(self) -> None:
+        """Up to `IN_FLIGHT_MAX` calls wait at a time; one more is refused at once."""
+        waiting = [self.begun(self.store.get([b"a"])) for _ in range(frames.IN_FLIGHT_MAX)]
+        self.failureResultOf(self.begun(self.store.get([b"a"])), StoreBusy)
+        for asked in self.backing.asked:
+            asked.callback(None)
+        self.clock.advance(0.001)
+        for deferred in waiting:
+            self.assertEqual(self.successResultOf(deferred), [None])
+
+    def test_close_waits_for_answers(self) -> None:
+        """Close lets what is under way finish, then drops the connection."""
+        get = self.begun(self.store.get([b"a"]))
+        closing = self.begun(self.store.close())
+        self.assertNoResult(closing)
+        self.backing.asked[0].callback(None)
+        self.clock.advance(0.001)
+        self.assertEqual(self.successResultOf(get), [None])
+        self.successResultOf(closing)
+        self.failureResultOf(self.begun(self.store.get([b"a"])), StoreFailed)
+
+    def test_nonsense_drops_the_connection(self) -> None:
+        """A frame that is no request costs its sender the connection and nobody else."""
+        get = self.begun(self.store.get([b"a"]))
+        pump = self.endpoint.pumps[-1]
+        pump.clientIO.write(frames.frame(9, b"nonsense"))
+        self.clock.advance(0.001)
+        self.failureResultOf(get, AnswerLost)
+        self.assertEqual(len(self.flushLoggedErrors()), 0)
+
+    def _lose_during_get(self) -> Deferred[Any]:
+        get = self.begun(self.store.get([b"a"]))
+        self.endpoint.lose()
+        return get
+
+
+class FrameTests(SynchronousTestCase):
+    @given(st.lists(st.binary(max_size=40)), st.integers(1, 30))
+    def test_any_cut(self, messages: list[bytes], size: int) -> None:
+        """Messages come out as they went in, however the stream is cut."""
+        stream = b"".join(frames.frame(n, message) for n, message in enumerate(messages))
+        reader = frames.FrameReader()
+        found: list[tuple[int, bytes]] = []
+        for start in range(0, len(stream), size):
+            found += reader.feed(stream[start : start + size])
+        self.assertEqual(found, list(enumerate(messages)))
+
+    def test_length_both_sides(self) -> None:
+        """A length over `FRAME_BYTES_MAX` is refused before its bytes are there."""
+        largest = frames.FRAME_BYTES_MAX
+        head = largest.to_bytes(4, "big") + bytes(8)
+        self.assertEqual(list(frames.FrameReader().feed(head)), [])
+        head = (largest + 1).to_bytes(4, "big") + bytes(8)
+        self.assertRaises(frames.FrameTooLong, list, frames.FrameReader().feed(head))
+
+    def test_errors_cross(self) -> None:
+        """Every error of the contract arrives as itself, with all that it carries."""
+        for error in (
+            AnswerLost("x"),
+            CommitInvalid("x"),
+            StoreBusy("x"),
+            StoreFailed("x"),
+            StoreFull("x"),
+            Conflict([(At(b"k", 1), b"k", Row(b"v", 2)), (At(b"l", 1), b"l", None)]),
+            CounterLimitReached(b"c", 2, 1),
+            CounterLimitReached(b"c", -(1 << 64), 1),
+            Fenced(7),
+            TokenReused(Token(1, 2)),
+        ):
+            arrived = self._across(error)
+            self.assertIs(type(arrived), type(error))
+            self.assertEqual((str(arrived), vars(arrived)), (str(error), vars(error)))
+        self.assertIsInstance(self._across(DamagedRecord("counter", "short")), DamagedRecord)
+
+    def test_unnamed_errors(self) -> None:
+        """An error outside the contract leaves its asker uncertain."""
+        self.assertIsInstance(self._across(RuntimeError("bug")), AnswerLost)
+
+    def test_bugs_are_answered(self) -> None:
+        """A store that fails in a way of its own is logged, and its asker is not left alone."""
+
+        class Broken(MemoryMetadata):
+            async def get(self, keys: Any) -> list[Row | None]:
+                raise RuntimeError("bug")
+
+        clock = Clock()
+        store = RemoteMetadata(MemoryEndpoint(OwnerFactory(Broken()), clock))
+        get = Deferred.fromCoroutine(store.get([b"k"]))
+        clock.advance(0.001)
+        self.failureResultOf(get, AnswerLost)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    def _across(self, error: Exception) -> ObjectdError:
+        answer = frames.decode_answer(frames.encode_message(frames.from_error(error)))
+        self.assertIsInstance(answer, frames.Failure)
+        assert isinstance(answer, frames.Failure)
+        return frames.to_error(answer)

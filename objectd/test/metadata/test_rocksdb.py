@@ -1,0 +1,237 @@
+"""The metadata store on RocksDB."""
+
+from __future__ import annotations
+
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from objectd.errors import Conflict, CounterLimitReached, StoreFailed, StoreFull
+from objectd.interfaces import Absent, Add, Change, Commit, Delete, Host, Present, Put, Token
+from objectd.metadata.rocksdb import SKIPPED_KEYS_MAX, Settings, open_store
+from objectd.test.metadata.threads import HandDrivenThread
+from objectd.testing._metadata_case import make_host, opened, result_of
+from objectd.testing.metadata import make_metadata_store_tests
+
+RocksMetadataTests = make_metadata_store_tests(
+    f"{__name__}.RocksMetadataTests", lambda host: open_store(Settings(), host), durable=True
+)
+
+
+class GroupCommitTests(SynchronousTestCase):
+    """What is visible and answered when, flush by flush."""
+
+    def setUp(self) -> None:
+        self.thread = HandDrivenThread()
+        self.failures: list[Exception] = []
+        directory = Path(self.mktemp())
+        directory.mkdir()
+        host = Host(
+            data_directory=directory,
+            clock=Clock(),
+            run_in_thread=self.thread,
+            on_failure=self.failures.append,
+        )
+        self.store = self.successResultOf(Deferred.fromCoroutine(open_store(Settings(), host)))
+        begun = Deferred.fromCoroutine(self.store.begin_incarnation())
+        self.thread.run()
+        self.incarnation = self.successResultOf(begun)
+        self.sequence = 0
+        self.answered: list[str] = []
+
+    def tearDown(self) -> None:
+        closing = Deferred.fromCoroutine(self.store.close())
+        while self.thread.waiting:
+            self.thread.run()
+        self.successResultOf(closing)
+
+    def commit(self, *changes: Change, name: str = "", expect: Any = ()) -> Deferred[int]:
+        self.sequence += 1
+        token = Token(self.incarnation, self.sequence)
+        answer = Deferred.fromCoroutine(self.store.commit(Commit(token, 0, changes, expect)))
+
+        def note(result: Any) -> Any:
+            self.answered.append(name)
+            return result
+
+        return answer.addBoth(note)
+
+    def get(self, key: bytes) -> bytes | None:
+        [row] = self.successResultOf(Deferred.fromCoroutine(self.store.get([key])))
+        return row.value if row else None
+
+    def test_visible_only_when_durable(self) -> None:
+        """A commit is neither answered nor visible before its flush, and both after it."""
+        commit = self.commit(Put(b"k", b"1"))
+        self.assertNoResult(commit)
+        self.assertIsNone(self.get(b"k"))
+        self.thread.run()
+        self.successResultOf(commit)
+        self.assertEqual(self.get(b"k"), b"1")
+
+    def test_visible_when_answered(self) -> None:
+        """Whoever gets the answer reads what it committed."""
+        seen: list[bytes | None] = []
+        commit = self.commit(Put(b"k", b"1"))
+        commit.addCallback(lambda revision: seen.append(self.get(b"k")))
+        self.thread.run()
+        self.assertEqual(seen, [b"1"])
+
+    def test_later_writes_belong_to_the_next_flush(self) -> None:
+        """One flush at a time; what comes meanwhile shares the next one."""
+        first = self.commit(Put(b"k", b"1"))
+        second, third = self.commit(Put(b"k", b"2")), self.commit(Put(b"l", b"3"))
+        self.assertEqual(len(self.thread.waiting), 1)
+        self.thread.run()
+        self.successResultOf(first)
+        self.assertNoResult(second)
+        self.assertEqual((self.get(b"k"), self.get(b"l")), (b"1", None))
+        self.assertEqual(len(self.thread.waiting), 1)
+        self.thread.run()
+        earlier: int = self.successResultOf(second)
+        later: int = self.successResultOf(third)
+        self.assertLess(earlier, later)
+        self.assertEqual((self.get(b"k"), self.get(b"l")), (b"2", b"3"))
+        self.assertEqual(len(self.thread.waiting), 0)
+
+    def test_answers_in_order(self) -> None:
+        """The answers of one flush go out in the order of their commits."""
+        for name in ("a", "b", "c", "d"):
+            self.commit(Put(name.encode() + b"k", b""), name=name)
+        self.thread.run()
+        self.assertEqual(self.answered, ["a"])
+        self.thread.run()
+        self.assertEqual(self.answered, ["a", "b", "c", "d"])
+
+    def test_commits_see_what_is_not_durable_yet(self) -> None:
+        """Of two commits that expect absence at once, one is refused."""
+        won = self.commit(Put(b"k", b"1"), expect=(Absent(b"k"),))
+        lost = self.commit(Put(b"k", b"2"), expect=(Absent(b"k"),))
+        self.thread.run()
+        self.successResultOf(won)
+        self.failureResultOf(lost, Conflict)
+        self.assertEqual(self.get(b"k"), b"1")
+
+    def test_refusals_wait_for_what_they_depend_on(self) -> None:
+        """A conflict, a counter's limit, a repeated token and an outcome are answered only
+        when what they were decided on is durable."""
+        self.commit(Put(b"first", b""))
+        token = Token(self.incarnation, self.sequence + 1)
+        applied = self.commit(Put(b"k", b"1"), Add(b"c", 1))
+        again = Commit(token, 0, (Put(b"k", b"1"), Add(b"c", 1)))
+        answers: list[Deferred[Any]] = [
+            self.commit(expect=(Absent(b"k"),)),
+            self.commit(Add(b"c", 1, 1)),
+            Deferred.fromCoroutine(self.store.commit(again)),
+            Deferred.fromCoroutine(self.store.outcome(token)),
+        ]
+        self.thread.run()
+        for answer in answers:
+            self.assertNoResult(answer)
+        self.thread.run()
+        self.failureResultOf(answers[0], Conflict)
+        self.failureResultOf(answers[1], CounterLimitReached)
+        revision = self.successResultOf(applied)
+        self.assertEqual(self.successResultOf(answers[2]), revision)
+        self.assertEqual(self.successResultOf(answers[3]).revision, revision)
+
+    def test_refusals_without_writes_do_not_flush(self) -> None:
+        """Where everything is durable already, a conflict is answered at once."""
+        self.failureResultOf(self.commit(expect=(Present(b"none"),)), Conflict)
+        self.assertEqual(len(self.thread.waiting), 0)
+
+    def test_refusals_join_the_flush_under_way(self) -> None:
+        """A conflict over what the present flush covers does not wait for another one."""
+        self.commit(Put(b"k", b""))
+        refused = self.commit(expect=(Absent(b"k"),))
+        self.assertNoResult(refused)
+        self.thread.run()
+        self.failureResultOf(refused, Conflict)
+
+    def test_cancelled_caller(self) -> None:
+        """A commit is applied though its caller was cancelled, and others get their answers."""
+        cancelled, kept = self.commit(Put(b"k", b"1")), self.commit(Put(b"l", b"2"))
+        cancelled.cancel()
+        self.failureResultOf(cancelled, CancelledError)
+        self.thread.run()
+        self.thread.run()
+        self.successResultOf(kept)
+        self.assertEqual((self.get(b"k"), self.get(b"l")), (b"1", b"2"))
+
+    def test_failed_sync(self) -> None:
+        """After a failed sync every waiter and every later call fails, and the host is told."""
+        waiting = [self.commit(Put(b"k", b"1")), self.commit(Put(b"l", b"2"))]
+        self.thread.fail(OSError(5, "Input/output error"))
+        for commit in waiting:
+            self.failureResultOf(commit, StoreFailed)
+        self.assertEqual([type(error) for error in self.failures], [StoreFailed])
+        self.failureResultOf(self.commit(Put(b"m", b"")), StoreFailed)
+        self.failureResultOf(Deferred.fromCoroutine(self.store.get([b"k"])), StoreFailed)
+        self.assertEqual(len(self.thread.waiting), 0)
+
+    def test_close_waits_for_the_flush(self) -> None:
+        """What is under way at a close gets its answer first."""
+        commit = self.commit(Put(b"k", b"1"))
+        closing = Deferred.fromCoroutine(self.store.close())
+        self.assertNoResult(closing)
+        self.thread.run()
+        self.successResultOf(commit)
+        self.successResultOf(closing)
+
+
+class TombstoneTests(SynchronousTestCase):
+    def test_scan_behind_many_deletions(self) -> None:
+        """A scan that finds only deleted rows lets the reactor work before it goes on."""
+        host, clock = make_host(self.mktemp())
+        store = result_of(clock, opened(partial(open_store, Settings()), host))
+        self.addCleanup(lambda: result_of(clock, store.close()))
+        incarnation = result_of(clock, store.begin_incarnation())
+        keys = [b"k%06d" % n for n in range(3 * SKIPPED_KEYS_MAX)]
+        sequence = 0
+        for kind in (lambda key: Put(key, b""), Delete):
+            for start in range(0, len(keys), 10_000):
+                sequence += 1
+                changes = tuple(kind(key) for key in keys[start : start + 10_000])
+                commit = Commit(Token(incarnation, sequence), sequence, changes)
+                result_of(clock, store.commit(commit))
+        commit = Commit(Token(incarnation, sequence + 1), 0, (Put(b"l", b"found"),))
+        result_of(clock, store.commit(commit))
+        for reverse, stop in ((False, b"m"), (True, b"l")):
+            scan = Deferred.fromCoroutine(store.scan(b"j", stop, limit=1, reverse=reverse))
+            self.assertNoResult(scan)
+            while clock.getDelayedCalls():
+                clock.advance(0)
+            page = self.successResultOf(scan)
+            self.assertEqual([e.key for e in page.entries], [] if reverse else [b"l"])
+            self.assertFalse(page.more)
+
+
+class OpenTests(SynchronousTestCase):
+    def test_two_owners(self) -> None:
+        """A directory that is already open is refused with the reason."""
+        host, clock = make_host(self.mktemp())
+        store = result_of(clock, opened(partial(open_store, Settings()), host))
+        self.addCleanup(lambda: result_of(clock, store.close()))
+        with self.assertRaisesRegex(StoreFailed, "lock"):
+            result_of(clock, opened(partial(open_store, Settings()), host))
+
+    def test_full_disk_both_sides(self) -> None:
+        """Commits are refused while the disk has less room than is set, and only then."""
+        host, clock = make_host(self.mktemp())
+        free_mib = shutil.disk_usage(host.data_directory).free >> 20
+        for margin_mib, refused in ((1000, True), (-1000, False)):
+            settings = Settings(free_mib_min=free_mib + margin_mib)
+            store = result_of(clock, opened(partial(open_store, settings), host))
+            try:
+                if refused:
+                    with self.assertRaises(StoreFull):
+                        result_of(clock, store.begin_incarnation())
+                else:
+                    self.assertEqual(result_of(clock, store.begin_incarnation()), 1)
+            finally:
+                result_of(clock, store.close())
