@@ -1,0 +1,136 @@
+"""Writing one blob to a drive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import Enum
+from typing import Any
+
+import msgspec
+from blake3 import blake3
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from objectd.blobs.drive import Drive, failures
+from objectd.blobs.format import BlockChecksums, Footer, encode_footer
+from objectd.blobs.lane import Lane
+from objectd.errors import StoreFailed
+from objectd.interfaces import BlobFile, IBlobWriter, SealedBlob
+
+
+class _State(Enum):
+    ABSENT = "has no file"
+    WRITING = "is being written"
+    BROKEN = "could not be written"
+    SEALED = "is sealed"
+
+
+@implementer(IBlobWriter)
+class DiskWriter:
+    """A blob on its way from `incoming/` to its final name.
+
+    What changes it runs in threads, one call at a time. After a failure it can only be
+    aborted: a sync that is tried again may succeed without what the first one lost.
+    """
+
+    def __init__(self, blob_id: bytes, lane: Lane, *, digest_key: bytes, sync_bytes: int) -> None:
+        self._blob_id = blob_id
+        self._lane = lane
+        self._sync_bytes = sync_bytes
+        self._digest = blake3(key=digest_key)
+        self._checksums = BlockChecksums()
+        self._size_bytes = 0
+        self._unsynced_bytes = 0
+        self._state = _State.ABSENT
+        self._drive: Drive
+        self._descriptor: int | None = None
+
+    @property
+    def drive(self) -> int:
+        return self._drive.number
+
+    async def start(self, drives: Sequence[Drive], size_bytes: int) -> None:
+        """Create the file on the drive with the most free space; if that raises, nothing is
+        left. Raises `StoreFull` if even there is no room for so many bytes."""
+        try:
+            await self._lane.call(self._create, drives, size_bytes)
+        except BaseException:
+            # A call whose wait was cancelled goes on, and may yet create the file.
+            Deferred.fromCoroutine(self.abort())
+            raise
+
+    async def write(self, data: bytes) -> None:
+        await self._lane.call(self._append, data)
+
+    async def finish(self) -> SealedBlob:
+        return SealedBlob(self.drive, self._digest.digest(), self._size_bytes)
+
+    async def seal(self, identity: Mapping[str, Any]) -> None:
+        await self._lane.call(self._publish, msgspec.msgpack.encode(dict(identity)))
+
+    async def abort(self) -> None:
+        try:
+            await self._lane.call(self._drop)
+        except StoreFailed:
+            # The sweep takes the file, but nothing would take the descriptor.
+            await self._lane.finally_(self._close)
+
+    def _create(self, drives: Sequence[Drive], size_bytes: int) -> None:
+        self._drive = max(drives, key=Drive.free_bytes)
+        self._drive.require_room(size_bytes)
+        with failures(self._drive.path):
+            self._descriptor = self._drive.create(BlobFile(self.drive, self._blob_id, None))
+        self._state = _State.WRITING
+
+    def _append(self, data: bytes) -> None:
+        with self._writing() as descriptor:
+            self._drive.require_room(len(data))
+            self._digest.update(data)
+            self._checksums.update(data)
+            self._drive.write(descriptor, data)
+            self._size_bytes += len(data)
+            self._unsynced_bytes += len(data)
+            if self._unsynced_bytes >= self._sync_bytes:
+                self._drive.files.sync(descriptor)
+                self._unsynced_bytes = 0
+
+    def _publish(self, identity: bytes) -> None:
+        if self._state is _State.SEALED:
+            return
+        with self._writing() as descriptor:
+            footer = Footer(self._blob_id, self._digest.digest(), self._size_bytes, identity)
+            self._drive.write(descriptor, encode_footer(footer, self._checksums.encoded()))
+            self._drive.files.sync(descriptor)
+            self._drive.publish(*self._names())
+            self._state = _State.SEALED
+        self._close()
+
+    def _drop(self) -> None:
+        self._close()
+        if self._state in (_State.WRITING, _State.BROKEN):
+            with failures(self._drive.path):
+                for name in self._names():
+                    self._drive.remove(name)
+            self._state = _State.ABSENT
+
+    @contextmanager
+    def _writing(self) -> Iterator[int]:
+        if self._state is not _State.WRITING or self._descriptor is None:
+            raise StoreFailed(f"blob {self._blob_id.hex()} {self._state.value}")
+        try:
+            with failures(self._drive.path):
+                yield self._descriptor
+        except BaseException:
+            self._state = _State.BROKEN
+            raise
+
+    def _names(self) -> tuple[BlobFile, BlobFile]:
+        """The name while it is incoming, and the final one."""
+        incoming = BlobFile(self.drive, self._blob_id, None)
+        return incoming, BlobFile(self.drive, self._blob_id, self._digest.digest())
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            self._drive.files.close(descriptor)
