@@ -1,0 +1,141 @@
+"""Buckets: create, find, list and delete them."""
+
+from __future__ import annotations
+
+import attrs
+
+from objectd.errors import (
+    BucketAlreadyExists,
+    BucketAlreadyOwnedByYou,
+    BucketNotEmpty,
+    BucketNotFound,
+)
+from objectd.interfaces import ROOT_ACCOUNT, SCAN_ROWS_MAX, Absent, At, EmptyRange
+from objectd.model import keys
+from objectd.model.codec import decode, encode
+from objectd.model.records import Bucket, BucketName, Candidate, JournalKind, Live
+from objectd.objects.core import Core
+from objectd.objects.damage import decoded
+from objectd.objects.names import check_bucket_name
+from objectd.objects.shield import shield
+from objectd.objects.usage import Usage, bucket_usage
+from objectd.objects.writer import Batch
+
+
+@attrs.frozen
+class Buckets:
+    """All buckets of a store. Names are unique in the store, not in an account."""
+
+    _core: Core
+
+    async def create(
+        self,
+        name: str,
+        *,
+        account: int = ROOT_ACCOUNT,
+        region: str = "us-east-1",
+        deduplicate: bool = True,
+    ) -> Bucket:
+        """Create an empty bucket. Of any number of callers at once, one succeeds.
+
+        Raises `InvalidBucketName`, `BucketAlreadyOwnedByYou`, `BucketAlreadyExists`.
+        """
+        check_bucket_name(name)
+        bucket = Bucket(
+            bucket_id=self._core.ids.bucket(),
+            name=name,
+            owner=account,
+            created_us=self._core.now_us(),
+            region=region,
+            deduplicate=deduplicate,
+        )
+        return await shield(self._create(bucket))
+
+    async def get(self, name: str) -> Bucket:
+        """Raises `BucketNotFound`."""
+        bucket_id = await self.id_of(name)
+        [row] = await self._core.metadata.get([keys.bucket(bucket_id)])
+        if row is None:
+            raise BucketNotFound(name)
+        return decode(Bucket, row.value)
+
+    async def id_of(self, name: str) -> int:
+        """Raises `BucketNotFound`."""
+        return (await self._find(name))[0]
+
+    async def list(self, *, account: int = ROOT_ACCOUNT) -> list[Bucket]:
+        """The buckets of an account, by name; one whose record is damaged is left out."""
+        found: list[Bucket] = []
+        start, stop = keys.span(keys.BUCKET_NAMES)
+        while True:
+            page = await self._core.metadata.scan(start, stop, limit=SCAN_ROWS_MAX)
+            names = [decoded(BucketName, entry.key, entry.value) for entry in page.entries]
+            row_keys = [keys.bucket(name.bucket_id) for name in names if name is not None]
+            rows = await self._core.metadata.get(row_keys)
+            for key, row in zip(row_keys, rows, strict=True):
+                bucket = decoded(Bucket, key, row.value) if row is not None else None
+                if bucket is not None:
+                    found.append(bucket)
+            if not page.more:
+                return [bucket for bucket in found if bucket.owner == account]
+            if page.entries:
+                start = page.entries[-1].key + b"\0"
+
+    async def delete(self, name: str) -> None:
+        """Delete an empty bucket; uploads in progress are aborted, as AWS does.
+
+        One commit that expects the bucket to be empty: it loses no object that anybody was
+        told is stored. Raises `BucketNotFound`, `BucketNotEmpty`.
+        """
+        await shield(self._core.writer.transact(lambda batch: self._delete(batch, name)))
+
+    async def usage(self, name: str) -> Usage:
+        """Raises `BucketNotFound`."""
+        return await bucket_usage(self._core.metadata, await self.id_of(name))
+
+    async def _find(self, name: str) -> tuple[int, At]:
+        key = keys.bucket_name(name)
+        [row] = await self._core.metadata.get([key])
+        if row is None:
+            raise BucketNotFound(name)
+        return decode(BucketName, row.value).bucket_id, At(key, row.revision)
+
+    async def _create(self, bucket: Bucket) -> Bucket:
+        async with self._core.locks.holding(keys.bucket_name(bucket.name)):
+            return await self._core.writer.transact(lambda batch: self._put(batch, bucket))
+
+    async def _put(self, batch: Batch, bucket: Bucket) -> Bucket:
+        name_key = keys.bucket_name(bucket.name)
+        [row] = await self._core.metadata.get([name_key])
+        if row is not None:
+            owner = await self._owner(decode(BucketName, row.value).bucket_id)
+            if owner == bucket.owner:
+                raise BucketAlreadyOwnedByYou(bucket.name)
+            if owner is not None:
+                raise BucketAlreadyExists(bucket.name)
+        batch.expect(Absent(name_key))
+        batch.put(name_key, encode(BucketName(bucket.bucket_id)))
+        batch.put(keys.bucket(bucket.bucket_id), encode(bucket))
+        batch.put(keys.live(bucket.bucket_id), encode(Live()))
+        self._core.journal(batch, JournalKind.BUCKET_CREATED, bucket.bucket_id)
+        return bucket
+
+    async def _owner(self, bucket_id: int) -> int | None:
+        """None if the bucket was deleted since its name was read."""
+        [row] = await self._core.metadata.get([keys.bucket(bucket_id)])
+        return decode(Bucket, row.value).owner if row is not None else None
+
+    async def _delete(self, batch: Batch, name: str) -> None:
+        bucket_id, found = await self._find(name)
+        for prefix in (keys.objects(bucket_id), keys.versions(bucket_id)):
+            start, stop = keys.span(prefix)
+            if (await self._core.metadata.scan(start, stop, limit=1)).entries:
+                raise BucketNotEmpty(name)
+            batch.expect(EmptyRange(start, stop))
+        batch.expect(found)
+        batch.delete(keys.bucket_name(name))
+        batch.delete(keys.bucket(bucket_id))
+        batch.delete(keys.live(bucket_id))
+        candidate = Candidate(self._core.now_us())
+        batch.put(keys.bucket_candidate(bucket_id), encode(candidate))
+        self._core.journal(batch, JournalKind.BUCKET_DELETED, bucket_id)

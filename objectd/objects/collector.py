@@ -1,0 +1,152 @@
+"""Garbage collection: what nothing refers to any more goes, and nothing else.
+
+Whatever releases a reference puts a candidate row in the same commit. The collector takes
+candidates in two steps. First a commit that expects no reference to be left moves the row of
+the blob (or manifest) to the trash: from there on nothing can refer to it again. Then, when
+every read has ended that was begun before, the file is unlinked (or the parts are released)
+and the trash row goes. A crash between any two steps leaves rows that the next pass takes up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import attrs
+from twisted.internet.defer import DeferredLock
+
+from objectd.interfaces import At, EmptyRange, Entry
+from objectd.model import keys
+from objectd.model.codec import encode
+from objectd.model.records import Candidate, Manifest, ManifestTrash, Part
+from objectd.objects import references
+from objectd.objects.blob_collector import collect_blobs, empty_trash
+from objectd.objects.core import Core
+from objectd.objects.damage import decoded
+from objectd.objects.queues import Report, commit_unless_changed, forget, pages
+from objectd.objects.reading import is_listed
+from objectd.objects.writer import Batch
+
+_Step = Callable[[Entry, Report], Awaitable[None]]
+
+
+@attrs.frozen
+class Collector:
+    """Passes over the candidates and the trash, one at a time."""
+
+    _core: Core
+    _one_pass: DeferredLock = attrs.field(factory=DeferredLock, init=False)
+
+    async def run(self) -> Report:
+        """Take up all candidates and all trash that are there. May be cancelled between
+        any two steps. What only one slow reader holds back waits; all else is done first."""
+        await self._one_pass.acquire()
+        try:
+            return await self._run()
+        finally:
+            self._one_pass.release()
+
+    async def run_to_rest(self) -> Report:
+        """Pass after pass until there is nothing left to do."""
+        total = Report()
+        while report := await self.run():
+            total.add(report)
+        return total
+
+    async def _run(self) -> Report:
+        core, report = self._core, Report()
+        await self._each(keys.BUCKET_CANDIDATES, self._clear_bucket, report)
+        await self._each(keys.PARTS_CANDIDATES, self._drop_parts, report)
+        await self._each(keys.MANIFEST_CANDIDATES, self._discard_manifest, report)
+        async for entries in pages(core.metadata, keys.BLOB_CANDIDATES):
+            await collect_blobs(core, entries, report)
+        await self._trim_journal()
+        await core.reads.drained()
+        await self._each(keys.MANIFEST_TRASH, self._dismantle, report)
+        async for entries in pages(core.metadata, keys.BLOB_TRASH):
+            await empty_trash(core, entries, report)
+        return report
+
+    async def _each(self, queue: bytes, take: _Step, report: Report) -> None:
+        async for entries in pages(self._core.metadata, queue):
+            for entry in entries:
+                await take(entry, report)
+
+    # Manifests and parts
+
+    async def _discard_manifest(self, entry: Entry, report: Report) -> None:
+        uid = keys.queued_uid(entry.key)
+        batch = Batch()
+        batch.delete(entry.key)
+        batch.expect(EmptyRange(*keys.span(keys.manifest_refs(uid))))
+        batch.delete(keys.manifest(uid))
+        batch.put(keys.manifest_trash(uid), encode(ManifestTrash(self._core.now_us())))
+        if not await commit_unless_changed(self._core.writer, batch):
+            await forget(self._core.writer, [entry])
+
+    async def _dismantle(self, entry: Entry, report: Report) -> None:
+        """Nothing reads by this manifest any more: release its parts."""
+        await self._release_parts(keys.queued_uid(entry.key), b"", report)
+        await self._done(entry)
+        report.manifests_dismantled += 1
+
+    async def _drop_parts(self, entry: Entry, report: Report) -> None:
+        """All parts of an aborted upload, the unlisted ones of a completed one."""
+        uid = keys.queued_uid(entry.key)
+        row, trash = await self._core.metadata.get([keys.manifest(uid), keys.manifest_trash(uid)])
+        if trash is None:  # else readers may still need them, and dismantling will release all
+            manifest = decoded(Manifest, keys.manifest(uid), row.value) if row else None
+            if row is None or manifest is not None:
+                await self._release_parts(uid, manifest.listed if manifest else b"", report)
+        await self._done(entry)
+
+    async def _release_parts(self, upload: bytes, listed: bytes, report: Report) -> None:
+        """No commit can add or change a part any more, so none is expected to be `At`."""
+        async for entries in pages(self._core.metadata, keys.parts(upload)):
+            batch = Batch()
+            for key, value, _ in entries:
+                if is_listed(listed, keys.part_number(key)):
+                    continue
+                batch.delete(key)
+                part = decoded(Part, key, value)
+                if part is not None:
+                    references.release_part(batch, part, self._core.now_us())
+                report.parts_dropped += 1
+            if len(batch):
+                await self._core.writer.commit(batch)
+
+    async def _done(self, entry: Entry) -> None:
+        batch = Batch()
+        batch.delete(entry.key)
+        await self._core.writer.commit(batch)
+
+    # Buckets
+
+    async def _clear_bucket(self, entry: Entry, report: Report) -> None:
+        """A deleted bucket's uploads are aborted, and its counters go. An upload that
+        changes meanwhile leaves the candidate to the next pass."""
+        bucket_id = keys.queued_bucket(entry.key)
+        candidate = encode(Candidate(self._core.now_us()))
+        async for uploads in pages(self._core.metadata, keys.uploads(bucket_id)):
+            batch = Batch()
+            for key, _, revision in uploads:
+                batch.expect(At(key, revision))
+                batch.delete(key)
+                batch.put(keys.parts_candidate(keys.upload_uid(key)), candidate)
+            if not await commit_unless_changed(self._core.writer, batch):
+                return
+        batch = Batch()
+        batch.delete(entry.key)
+        batch.delete_range(*keys.span(keys.usages(bucket_id)))
+        await self._core.writer.commit(batch)
+        report.buckets_cleared += 1
+
+    # The journal
+
+    async def _trim_journal(self) -> None:
+        """What every reader has read goes; there are no readers yet."""
+        start, stop = keys.span(keys.JOURNAL)
+        newest = await self._core.metadata.scan(start, stop, limit=1, reverse=True)
+        if newest.entries:
+            batch = Batch()
+            batch.delete_range(start, newest.entries[0].key + b"\0")
+            await self._core.writer.commit(batch)

@@ -1,0 +1,46 @@
+"""What all parts of the object store work with, in one value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from objectd.interfaces import IBlobStore, IMetadataStore
+from objectd.model import keys
+from objectd.model.codec import encode
+from objectd.model.records import JournalEntry, JournalKind
+from objectd.objects.ids import IdSource
+from objectd.objects.ingest import Intake
+from objectd.objects.locks import KeyLocks
+from objectd.objects.reads import Reads
+from objectd.objects.settings import ObjectSettings
+from objectd.objects.writer import Batch, Writer
+
+
+@attrs.frozen
+class Core:
+    """`now_us` is the wall clock: microseconds since 1970 UTC, and may step back."""
+
+    metadata: IMetadataStore
+    blobs: IBlobStore
+    writer: Writer
+    intake: Intake
+    ids: IdSource
+    reads: Reads
+    locks: KeyLocks
+    now_us: Callable[[], int]
+    settings: ObjectSettings
+
+    def journal(
+        self,
+        batch: Batch,
+        kind: JournalKind,
+        bucket_id: int,
+        *,
+        key: bytes = b"",
+        version: bytes = b"",
+    ) -> None:
+        """Tell the readers of the journal what the batch changes."""
+        entry = JournalEntry(kind, self.now_us(), bucket_id, key, version)
+        batch.append(keys.JOURNAL, encode(entry))

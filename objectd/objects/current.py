@@ -1,0 +1,103 @@
+"""The current version of a key: how it is read, replaced and removed in a commit."""
+
+from __future__ import annotations
+
+import attrs
+from twisted.logger import Logger
+
+from objectd.errors import BucketNotFound, DamagedRecord
+from objectd.interfaces import Absent, At, Expectation, Present, Row
+from objectd.model import keys
+from objectd.model.codec import decode_object, encode_object, encode_payload
+from objectd.model.records import Bucket, JournalKind, ObjectHead, ObjectTail
+from objectd.objects import references, usage
+from objectd.objects.core import Core
+from objectd.objects.writer import Batch
+
+_log = Logger()
+
+
+@attrs.frozen
+class Current:
+    """What a commit found at a key. `known` is None where there is nothing, or a row so
+    damaged that nobody can tell what it referred to."""
+
+    bucket_id: int
+    key: bytes
+    expectation: Expectation
+    known: tuple[ObjectHead, ObjectTail] | None
+
+    def time_after(self, now_us: int) -> int:
+        """A time for the next version: later than this one's, whatever the clock says."""
+        return max(now_us, self.known[0].modified_us + 1) if self.known else now_us
+
+
+def current(bucket_id: int, key: bytes, row: Row | None) -> Current:
+    row_key = keys.object_(bucket_id, key)
+    if row is None:
+        return Current(bucket_id, key, Absent(row_key), None)
+    expectation = At(row_key, row.revision)
+    try:
+        return Current(bucket_id, key, expectation, decode_object(row.value))
+    except DamagedRecord as error:
+        _log.error(
+            "replacing a damaged object; what it held stays until a check: {key} ({error})",
+            key=row_key,
+            error=error,
+        )
+        return Current(bucket_id, key, expectation, None)
+
+
+async def read_current(core: Core, bucket: Bucket, key: bytes) -> Current:
+    """What a version that is about to be put will replace. Raises `BucketNotFound` if the
+    bucket was deleted meanwhile."""
+    bucket_id = bucket.bucket_id
+    live, row = await core.metadata.get([keys.live(bucket_id), keys.object_(bucket_id, key)])
+    if live is None:
+        raise BucketNotFound(bucket.name)
+    return current(bucket_id, key, row)
+
+
+def replace(
+    core: Core,
+    batch: Batch,
+    old: Current,
+    head: ObjectHead,
+    tail: ObjectTail,
+    *,
+    payload: bytes = b"",
+    kind: JournalKind = JournalKind.OBJECT_PUT,
+) -> None:
+    """Put a version in the place of what was there, in a bucket that is still live."""
+    batch.expect(Present(keys.live(old.bucket_id)))
+    _release(core, batch, old)
+    batch.put(keys.object_(old.bucket_id, old.key), encode_object(head, tail))
+    if payload:
+        batch.put(keys.payload(old.bucket_id, old.key), encode_payload(payload))
+    _count(core, batch, old.bucket_id, objects=1, size_bytes=head.size_bytes)
+    core.journal(batch, kind, old.bucket_id, key=old.key, version=head.version)
+
+
+def remove(core: Core, batch: Batch, old: Current) -> None:
+    """Take away what was there."""
+    _release(core, batch, old)
+    batch.delete(keys.object_(old.bucket_id, old.key))
+    version = old.known[0].version if old.known else b""
+    core.journal(batch, JournalKind.OBJECT_DELETED, old.bucket_id, key=old.key, version=version)
+
+
+def _release(core: Core, batch: Batch, old: Current) -> None:
+    batch.expect(old.expectation)
+    if old.known is None:
+        batch.delete(keys.payload(old.bucket_id, old.key))  # a damaged object may have had one
+    else:
+        head, tail = old.known
+        references.release_source(
+            batch, old.bucket_id, old.key, head.version, tail.source, core.now_us()
+        )
+        _count(core, batch, old.bucket_id, objects=-1, size_bytes=-head.size_bytes)
+
+
+def _count(core: Core, batch: Batch, bucket_id: int, *, objects: int, size_bytes: int) -> None:
+    shard = core.writer.incarnation
+    usage.count(batch, bucket_id, shard, objects=objects, size_bytes=size_bytes)

@@ -1,0 +1,114 @@
+"""Listings of a bucket's objects, a page at a time.
+
+A page begins at a position: the bytes of a key, included. Three ways lead to one, and they
+differ only where keys are rolled up into common prefixes:
+- V2 `start-after` means the keys after it, so a prefix that it lies in may still appear;
+- V1 `marker` inside a common prefix skips all of that prefix, or a client that goes on from
+  a NextMarker that is a prefix would never get past it;
+- the page before ended at `next_position`.
+"""
+
+from __future__ import annotations
+
+import attrs
+from twisted.logger import Logger
+
+from objectd.errors import DamagedRecord
+from objectd.interfaces import Entry
+from objectd.model import keys
+from objectd.model.codec import OBJECT_HEAD_BYTES_MAX, decode_object_head
+from objectd.model.records import ObjectHead
+from objectd.objects.buckets import Buckets
+from objectd.objects.core import Core
+from objectd.objects.names import utf8
+from objectd.objects.settings import LIST_ENTRIES_MAX
+
+_log = Logger()
+
+
+@attrs.frozen
+class ListedObject:
+    key: str
+    head: ObjectHead
+
+
+@attrs.frozen
+class ObjectPage:
+    """Objects and common prefixes, each in byte order, at most as many together as asked
+    for. `last` is the last of them; `next_position` is None on the last page."""
+
+    objects: list[ListedObject]
+    prefixes: list[str]
+    last: str
+    next_position: bytes | None
+
+
+def after_key(key: str) -> bytes:
+    """The position right after a key."""
+    return utf8(key, "marker") + b"\0"
+
+
+def after_marker(marker: str, prefix: str, delimiter: str) -> bytes:
+    """The position after a V1 marker, and after the common prefix that it lies in."""
+    if delimiter and marker.startswith(prefix):
+        end = marker.find(delimiter, len(prefix))
+        if end >= 0:
+            return keys.after(utf8(marker[: end + len(delimiter)], "marker"))
+    return after_key(marker)
+
+
+@attrs.frozen
+class Listings:
+    _core: Core
+    _buckets: Buckets
+
+    async def objects(
+        self,
+        bucket: str,
+        *,
+        prefix: str = "",
+        delimiter: str = "",
+        position: bytes = b"",
+        entries_max: int = LIST_ENTRIES_MAX,
+    ) -> ObjectPage:
+        """One page of current objects, from one snapshot. An object whose record is damaged
+        is left out and logged. Raises `BucketNotFound`."""
+        base = keys.objects(await self._buckets.id_of(bucket))
+        shared = base + utf8(prefix, "prefix")
+        start, stop = max(base + position, shared), keys.after(shared)
+        entries: list[Entry] = []
+        more = entries_max > 0
+        while more and len(entries) < entries_max:
+            page = await self._core.metadata.scan(
+                start,
+                stop,
+                limit=entries_max - len(entries),
+                prefix=shared,
+                delimiter=utf8(delimiter, "delimiter"),
+                head_bytes=OBJECT_HEAD_BYTES_MAX,
+            )
+            entries += page.entries
+            more = page.more
+            if page.entries:
+                start = _after(page.entries[-1])
+        return _page(entries, len(base), start if more else None)
+
+
+def _after(entry: Entry) -> bytes:
+    return entry.key + b"\0" if entry.value is not None else keys.after(entry.key)
+
+
+def _page(entries: list[Entry], base_bytes: int, next_start: bytes | None) -> ObjectPage:
+    objects: list[ListedObject] = []
+    prefixes: list[str] = []
+    for key, value, _ in entries:
+        name = key[base_bytes:].decode()
+        if value is None:
+            prefixes.append(name)
+            continue
+        try:
+            objects.append(ListedObject(name, decode_object_head(value)))
+        except DamagedRecord as error:
+            _log.error("left out of a listing: {key}: {error}", key=name, error=error)
+    last = entries[-1].key[base_bytes:].decode() if entries else ""
+    return ObjectPage(objects, prefixes, last, next_start and next_start[base_bytes:])

@@ -1,0 +1,253 @@
+"""Objects: put, get and delete them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+import msgspec
+from msgspec import structs
+
+from objectd.errors import DamagedRecord, InvalidArgument, ObjectNotFound
+from objectd.model import keys
+from objectd.model.codec import decode_object, decode_payload
+from objectd.model.records import (
+    NO_HEADERS,
+    Bucket,
+    Headers,
+    InBlob,
+    InManifest,
+    InRow,
+    Nothing,
+    ObjectHead,
+    ObjectTail,
+    Source,
+)
+from objectd.objects.buckets import Buckets
+from objectd.objects.checksums import NOTHING_DECLARED, Declared
+from objectd.objects.core import Core
+from objectd.objects.current import current, read_current, remove, replace
+from objectd.objects.ingest import Ingested
+from objectd.objects.names import check_metadata, key_bytes
+from objectd.objects.publishing import Placement, publish
+from objectd.objects.reading import BlobStream, ManifestStream, Piece
+from objectd.objects.settings import DELETE_KEYS_MAX, OBJECT_PUT_BYTES_MAX
+from objectd.objects.shield import shield
+from objectd.objects.writer import Batch
+from objectd.streams import BytesStream, ByteStream, read_all
+
+
+@attrs.frozen
+class Object:
+    """An object as its bucket shows it."""
+
+    bucket: str
+    key: str
+    head: ObjectHead
+    tail: ObjectTail
+
+    @property
+    def size_bytes(self) -> int:
+        return self.head.size_bytes
+
+    @property
+    def etag(self) -> str:
+        """Without quotes."""
+        return self.head.etag
+
+
+class OpenObject:
+    """An object that is being read: its bytes stay readable until it is closed, also when
+    it is overwritten or deleted meanwhile."""
+
+    def __init__(self, core: Core, object_: Object, payload: bytes, ticket: int) -> None:
+        self.object = object_
+        self._core = core
+        self._payload = payload
+        self._ticket = ticket
+
+    def stream(self, start: int = 0, stop: int | None = None) -> ByteStream:
+        """Bytes start <= i < stop. Closing the stream closes the object."""
+        end = self.object.size_bytes if stop is None else min(stop, self.object.size_bytes)
+        return _ClosingStream(self._stream(start, max(start, end)), self)
+
+    async def read(self) -> bytes:
+        """All bytes at once, and close."""
+        stream = self.stream()
+        try:
+            return await read_all(stream, self.object.size_bytes)
+        finally:
+            stream.close()
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._core.reads.end(self._ticket)
+
+    def _stream(self, start: int, stop: int) -> ByteStream:
+        core = self._core
+        match self.object.tail.source:
+            case InBlob(blob):
+                return BlobStream(core.metadata, core.blobs, [Piece(blob, start, stop)])
+            case InManifest() as manifest:
+                return ManifestStream(core.metadata, core.blobs, manifest, start, stop)
+            case _:
+                return BytesStream(self._payload[start:stop])
+
+
+@attrs.frozen
+class _ClosingStream:
+    """Ends the read of an object with its stream."""
+
+    _inner: ByteStream
+    _owner: OpenObject
+
+    async def read(self) -> bytes:
+        return await self._inner.read()
+
+    def close(self) -> None:
+        self._inner.close()
+        self._owner.close()
+
+
+@attrs.frozen
+class Objects:
+    """The objects of all buckets."""
+
+    _core: Core
+    _buckets: Buckets
+
+    async def put(
+        self,
+        bucket: str,
+        key: str,
+        body: bytes | ByteStream,
+        *,
+        headers: Headers = NO_HEADERS,
+        metadata: Mapping[str, str] | None = None,
+        declared: Declared = NOTHING_DECLARED,
+        size_bytes: int | None = None,
+    ) -> Object:
+        """Store an object, in place of the one that has the key.
+
+        On return it is durable. Until then, and whatever fails, the key keeps what it had.
+        Cancelled while the body comes in, nothing is stored; later, it may be.
+
+        Raises `BucketNotFound`, `KeyTooLong`, `BadDigest`, `IncompleteBody`,
+        `EntityTooLarge`, `InvalidArgument`, `OperationAborted`, `StoreFull`.
+        """
+        raw_key = key_bytes(key)
+        check_metadata(metadata or {})
+        place = await self._buckets.get(bucket)
+        ingested = await self._core.intake.take(
+            BytesStream(body) if isinstance(body, bytes) else body,
+            declared,
+            size_bytes=size_bytes,
+            size_bytes_max=OBJECT_PUT_BYTES_MAX,
+            inline_bytes_max=self._core.settings.inline_bytes_max,
+        )
+        tail = ObjectTail(Nothing(), headers, dict(metadata or {}), (ingested.checksum,))
+        return await shield(self._put(place, raw_key, ingested, tail))
+
+    async def head(self, bucket: str, key: str) -> Object:
+        """What is known of an object. Raises `BucketNotFound`, `ObjectNotFound`."""
+        raw_key = key_bytes(key)
+        bucket_id = await self._buckets.id_of(bucket)
+        [row] = await self._core.metadata.get([keys.object_(bucket_id, raw_key)])
+        if row is None:
+            raise ObjectNotFound(bucket, key)
+        return Object(bucket, key, *decode_object(row.value))
+
+    async def get(self, bucket: str, key: str) -> OpenObject:
+        """Open an object for reading; it must be closed. Raises as `head`."""
+        raw_key = key_bytes(key)
+        ticket = self._core.reads.begin()
+        try:
+            object_, payload = await self._find(bucket, key, raw_key)
+        except BaseException:
+            self._core.reads.end(ticket)
+            raise
+        return OpenObject(self._core, object_, payload, ticket)
+
+    async def delete(self, bucket: str, key: str) -> None:
+        """Delete an object; that there is none is no error. Raises `BucketNotFound`."""
+        await self.delete_many(bucket, [key])
+
+    async def delete_many(self, bucket: str, object_keys: Sequence[str]) -> None:
+        """Delete up to 1,000 objects in one commit. Raises `BucketNotFound`."""
+        if len(object_keys) > DELETE_KEYS_MAX:
+            raise InvalidArgument(f"at most {DELETE_KEYS_MAX} keys can be deleted at once")
+        raw_keys = sorted({key_bytes(key) for key in object_keys})
+        bucket_id = await self._buckets.id_of(bucket)
+        await shield(self._delete(bucket_id, raw_keys))
+
+    async def _find(self, bucket: str, key: str, raw_key: bytes) -> tuple[Object, bytes]:
+        bucket_id = await self._buckets.id_of(bucket)
+        row, payload_row = await self._core.metadata.get(
+            [keys.object_(bucket_id, raw_key), keys.payload(bucket_id, raw_key)]
+        )
+        if row is None:
+            raise ObjectNotFound(bucket, key)
+        object_ = Object(bucket, key, *decode_object(row.value))
+        if not isinstance(object_.tail.source, InRow):
+            return object_, b""
+        if payload_row is None:
+            raise DamagedRecord(f"payload of {bucket}/{key}", "missing")
+        return object_, decode_payload(payload_row.value)
+
+    async def _put(
+        self, bucket: Bucket, key: bytes, ingested: Ingested, tail: ObjectTail
+    ) -> Object:
+        core = self._core
+        version = core.ids.uid()
+        head = ObjectHead(
+            size_bytes=ingested.size_bytes,
+            modified_us=core.now_us(),
+            etag=ingested.md5.hex(),
+            version=version,
+            owner=bucket.owner,
+            checksum_algorithm=ingested.checksum.algorithm,
+            checksum_kind=ingested.checksum.kind,
+        )
+        placement = Placement(
+            account=bucket.owner,
+            deduplicate=bucket.deduplicate,
+            ref=lambda blob: keys.version_ref(blob, version),
+            identity=_identity(bucket, key, head, tail),
+            locked=(keys.object_(bucket.bucket_id, key),),
+        )
+
+        async def decide(batch: Batch, source: Source) -> Object:
+            old = await read_current(core, bucket, key)
+            new_head = structs.replace(head, modified_us=old.time_after(head.modified_us))
+            new_tail = structs.replace(tail, source=source)
+            replace(core, batch, old, new_head, new_tail, payload=ingested.payload)
+            return Object(bucket.name, key.decode(), new_head, new_tail)
+
+        return await publish(core, ingested, placement, decide)
+
+    async def _delete(self, bucket_id: int, raw_keys: list[bytes]) -> None:
+        core = self._core
+        row_keys = [keys.object_(bucket_id, key) for key in raw_keys]
+
+        async def decide(batch: Batch) -> None:
+            rows = await core.metadata.get(row_keys)
+            for key, row in zip(raw_keys, rows, strict=True):
+                if row is not None:
+                    remove(core, batch, current(bucket_id, key, row))
+
+        async with core.locks.holding(*row_keys):
+            await core.writer.transact(decide)
+
+
+def _identity(bucket: Bucket, key: bytes, head: ObjectHead, tail: ObjectTail) -> dict[str, object]:
+    """What a blob tells of its first object when the metadata is lost."""
+    return {
+        "bucket": bucket.name,
+        "key": key,
+        "version": head.version,
+        "modified_us": head.modified_us,
+        "etag": head.etag,
+        "owner": head.owner,
+        "headers": msgspec.to_builtins(tail.headers),
+        "metadata": tail.metadata,
+    }

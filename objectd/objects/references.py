@@ -1,0 +1,91 @@
+"""Who refers to which bytes: the rows that keep blobs and manifests alive.
+
+Each function adds changes and expectations to a batch; the commit makes them true at once
+with the rows that refer. A referrer is a version or an attempt at a part, never used twice,
+so a reference that is added or released cannot be confused with an older one. Whoever adds
+or releases one must also expect the row that holds it `At` or `Absent`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from objectd.errors import DamagedRecord
+from objectd.interfaces import At, IMetadataStore
+from objectd.model import keys
+from objectd.model.codec import decode, encode
+from objectd.model.records import (
+    Blob,
+    Candidate,
+    Content,
+    InBlob,
+    InManifest,
+    InRow,
+    Part,
+    Ref,
+    Source,
+)
+from objectd.objects.ingest import StagedBlob
+from objectd.objects.writer import Batch
+
+REF = encode(Ref())
+
+
+async def twin_of(metadata: IMetadataStore, wanted: Blob) -> tuple[bytes, At] | None:
+    """A blob that may be shared in place of this one, and what sharing it relies on."""
+    [row] = await metadata.get([content_key(wanted)])
+    if row is None:
+        return None
+    try:
+        uid = decode(Content, row.value).blob
+        [blob_row] = await metadata.get([keys.blob(uid)])
+        if blob_row is None or decode(Blob, blob_row.value).damaged:
+            return None
+    except DamagedRecord:
+        return None
+    return uid, At(keys.blob(uid), blob_row.revision)
+
+
+def content_key(blob: Blob) -> bytes:
+    """The row that leads from a blob's content to it."""
+    return keys.content(blob.account, blob.digest, blob.codec, blob.storage_class)
+
+
+def share(batch: Batch, twin: tuple[bytes, At], ref: Callable[[bytes], bytes]) -> bytes:
+    """Refer to a blob that is there already."""
+    uid, expectation = twin
+    batch.expect(expectation)
+    batch.put(ref(uid), REF)
+    return uid
+
+
+def publish_blob(
+    batch: Batch, staged: StagedBlob, record: Blob, ref: Callable[[bytes], bytes], findable: bool
+) -> bytes:
+    """Refer to a new blob, which must be sealed. `findable`: others may share it."""
+    batch.put(keys.blob(staged.uid), encode(record))
+    batch.put(ref(staged.uid), REF)
+    if findable:
+        batch.put(content_key(record), encode(Content(staged.uid)))
+    return staged.uid
+
+
+def release_source(
+    batch: Batch, bucket_id: int, key: bytes, version: bytes, source: Source, now_us: int
+) -> None:
+    """A current version lets its bytes go."""
+    match source:
+        case InRow():
+            batch.delete(keys.payload(bucket_id, key))
+        case InBlob(blob):
+            batch.delete(keys.version_ref(blob, version))
+            batch.put(keys.blob_candidate(blob), encode(Candidate(now_us)))
+        case InManifest(upload):
+            batch.delete(keys.manifest_ref(upload, version))
+            batch.put(keys.manifest_candidate(upload), encode(Candidate(now_us)))
+
+
+def release_part(batch: Batch, part: Part, now_us: int) -> None:
+    """A part that was replaced or dropped lets its blob go."""
+    batch.delete(keys.part_ref(part.blob, part.attempt))
+    batch.put(keys.blob_candidate(part.blob), encode(Candidate(now_us)))

@@ -1,0 +1,28 @@
+"""The limits of the object store, each with AWS's value where AWS has one.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+"""
+
+from __future__ import annotations
+
+import attrs
+
+KEY_BYTES_MAX = 1024
+PART_NUMBER_MAX = 10_000
+PART_BYTES_MAX = 5 << 30
+OBJECT_PUT_BYTES_MAX = 5 << 30
+METADATA_BYTES_MAX = 2048
+LIST_ENTRIES_MAX = 1000
+DELETE_KEYS_MAX = 1000
+
+
+@attrs.frozen
+class ObjectSettings:
+    """What an operator may set; `etc/objectd.toml` says what for."""
+
+    inline_bytes_max: int = attrs.field(
+        default=16 << 10, validator=[attrs.validators.ge(0), attrs.validators.le(512 << 10)]
+    )
+    part_bytes_min: int = attrs.field(default=5 << 20, validator=attrs.validators.ge(1))
+    collect_interval_seconds: float = attrs.field(default=5.0, validator=attrs.validators.gt(0))
+    commit_attempts_max: int = attrs.field(default=20, validator=attrs.validators.ge(1))

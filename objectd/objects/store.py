@@ -1,0 +1,179 @@
+"""The object store: all of S3's semantics over a metadata store and a blob store."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+
+import objectd
+from objectd.errors import DamagedRecord, FormatUnsupported
+from objectd.interfaces import SCAN_ROWS_MAX, Absent, IBlobStore, IMetadataStore, RunInThread
+from objectd.model import keys
+from objectd.model.codec import decode, encode
+from objectd.model.records import Format, SweepHold
+from objectd.objects import usage
+from objectd.objects.buckets import Buckets
+from objectd.objects.collector import Collector
+from objectd.objects.completing import Completions
+from objectd.objects.core import Core
+from objectd.objects.ids import IdSource
+from objectd.objects.ingest import Intake
+from objectd.objects.listing import Listings
+from objectd.objects.locks import KeyLocks
+from objectd.objects.objects import Objects
+from objectd.objects.reads import Reads
+from objectd.objects.settings import ObjectSettings
+from objectd.objects.sweep import Sweep
+from objectd.objects.uploads import Uploads
+from objectd.objects.writer import Batch, Writer
+
+BODY_MEMORY_BYTES = 64 << 20
+KNOWN_INCOMPATIBLE = 0
+KNOWN_READ_COMPATIBLE = 0
+
+
+@attrs.frozen
+class ObjectStore:
+    """Buckets and what is in them. `format` says which store this is."""
+
+    format: Format
+    buckets: Buckets
+    objects: Objects
+    listings: Listings
+    uploads: Uploads
+    completions: Completions
+    collector: Collector
+    sweep: Sweep
+    core: Core
+
+    async def close(self) -> None:
+        """Close the stores beneath. Operations under way fail. Idempotent."""
+        try:
+            await self.core.blobs.close()
+        finally:
+            await self.core.metadata.close()
+
+
+def wall_clock_us() -> int:
+    """Microseconds since 1970 UTC."""
+    return time.time_ns() // 1000
+
+
+async def open_store(
+    metadata: IMetadataStore,
+    blobs: IBlobStore,
+    *,
+    clock: IReactorTime,
+    run_in_thread: RunInThread,
+    now_us: Callable[[], int] = wall_clock_us,
+    random_bytes: Callable[[int], bytes] = os.urandom,
+    settings: ObjectSettings = ObjectSettings(),
+    body_memory_bytes: int = BODY_MEMORY_BYTES,
+) -> ObjectStore:
+    """Open the object store that lives on these two, as their only process.
+
+    A new one is made if both are empty. What a newer version wrote is refused with
+    `FormatUnsupported` before anything is touched. All earlier incarnations are fenced.
+    Bodies on their way in share about `body_memory_bytes`.
+    """
+    format_ = await _read_format(metadata)
+
+    def writer_for(incarnation: int) -> Writer:
+        attempts_max = settings.commit_attempts_max
+        return Writer(metadata, incarnation, clock=clock, commit_attempts_max=attempts_max)
+
+    seen = await blobs.highest_incarnation()
+    incarnation = await metadata.begin_incarnation()
+    if incarnation <= seen:
+        # An older backup of the metadata. The hold comes first: after the next line nothing
+        # tells any more that there was one.
+        await _hold_sweep(writer_for(incarnation), now_us())
+        incarnation = await metadata.begin_incarnation(above=seen)
+    writer = writer_for(incarnation)
+    if format_ is None:
+        format_ = await _make_format(writer, now_us(), random_bytes)
+    await _fence_all_but(metadata, incarnation)
+    await blobs.begin(format_.store_uuid, format_.digest_key, incarnation)
+    await usage.fold(metadata, writer)
+    ids = IdSource(incarnation)
+    intake = Intake(blobs, ids, run_in_thread=run_in_thread, memory_bytes=body_memory_bytes)
+    core = Core(metadata, blobs, writer, intake, ids, Reads(), KeyLocks(), now_us, settings)
+    return assemble(core, format_)
+
+
+def assemble(core: Core, format_: Format) -> ObjectStore:
+    """The object store of one process, made of its parts."""
+    buckets = Buckets(core)
+    uploads = Uploads(core, buckets)
+    return ObjectStore(
+        format=format_,
+        buckets=buckets,
+        objects=Objects(core, buckets),
+        listings=Listings(core, buckets),
+        uploads=uploads,
+        completions=Completions(core, uploads),
+        collector=Collector(core),
+        sweep=Sweep(core),
+        core=core,
+    )
+
+
+async def _read_format(metadata: IMetadataStore) -> Format | None:
+    [row] = await metadata.get([keys.FORMAT])
+    if row is None:
+        return None
+    try:
+        format_ = decode(Format, row.value)
+    except DamagedRecord as error:
+        raise FormatUnsupported(f"the metadata is not that of an object store: {error}") from error
+    unknown = (
+        format_.incompatible & ~KNOWN_INCOMPATIBLE
+        | format_.read_compatible & ~KNOWN_READ_COMPATIBLE
+    )
+    if unknown:
+        raise FormatUnsupported(
+            f"the store was written by {format_.created_by} or later and needs features "
+            f"{unknown:#x} that objectd {objectd.__version__} does not know: use a newer one"
+        )
+    return format_
+
+
+async def _make_format(writer: Writer, now_us: int, random_bytes: Callable[[int], bytes]) -> Format:
+    format_ = Format(
+        compatible=0,
+        read_compatible=0,
+        incompatible=0,
+        store_uuid=random_bytes(16),
+        digest_key=random_bytes(32),
+        created_us=now_us,
+        created_by=f"objectd {objectd.__version__}",
+    )
+    batch = Batch()
+    batch.expect(Absent(keys.FORMAT))
+    batch.put(keys.FORMAT, encode(format_))
+    await writer.commit(batch)
+    return format_
+
+
+async def _hold_sweep(writer: Writer, now_us: int) -> None:
+    """The drives have seen later incarnations than the metadata: an older backup of the
+    metadata was restored, and files that it does not know may be all there is of the rest."""
+    batch = Batch()
+    batch.put(keys.SWEEP_HOLD, encode(SweepHold(now_us)))
+    await writer.commit(batch)
+
+
+async def _fence_all_but(metadata: IMetadataStore, incarnation: int) -> None:
+    start, stop = keys.span(keys.INCARNATIONS)
+    more = True
+    while more:
+        page = await metadata.scan(start, stop, limit=SCAN_ROWS_MAX)
+        numbers = [keys.incarnation_number(entry.key) for entry in page.entries]
+        await metadata.fence([number for number in numbers if number != incarnation])
+        more = page.more
+        if page.entries:
+            start = page.entries[-1].key + b"\0"

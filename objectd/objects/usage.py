@@ -1,0 +1,75 @@
+"""How many objects and bytes a bucket holds: counters kept in the commits themselves.
+
+Each incarnation adds to a shard of its own, so that processes do not contend. The shards of
+incarnations that are over are folded into shard 0.
+"""
+
+from __future__ import annotations
+
+import attrs
+from twisted.logger import Logger
+
+from objectd.errors import DamagedRecord
+from objectd.interfaces import SCAN_ROWS_MAX, At, IMetadataStore
+from objectd.model import keys
+from objectd.model.codec import decode_counter
+from objectd.objects.writer import Batch, Writer
+
+_log = Logger()
+
+OBJECTS = b"n"
+BYTES = b"s"
+
+
+@attrs.frozen
+class Usage:
+    objects: int
+    size_bytes: int
+
+
+def count(batch: Batch, bucket_id: int, shard: int, *, objects: int, size_bytes: int) -> None:
+    """Count what the batch adds (or, negative, takes away)."""
+    batch.add(keys.usage(bucket_id, shard, OBJECTS), objects)
+    batch.add(keys.usage(bucket_id, shard, BYTES), size_bytes)
+
+
+async def bucket_usage(metadata: IMetadataStore, bucket_id: int) -> Usage:
+    """The sum of all shards."""
+    totals = {OBJECTS: 0, BYTES: 0}
+    start, stop = keys.span(keys.usages(bucket_id))
+    while True:
+        page = await metadata.scan(start, stop, limit=SCAN_ROWS_MAX)
+        for entry in page.entries:
+            _, quantity, _ = keys.usage_fields(entry.key)
+            totals[quantity] += decode_counter(entry.value or b"")
+        if not page.more:
+            return Usage(totals[OBJECTS], totals[BYTES])
+        start = page.entries[-1].key + b"\0"
+
+
+async def fold(metadata: IMetadataStore, writer: Writer) -> int:
+    """Fold the shards of all other incarnations into the base; return how many there were.
+
+    Only for a process that knows that all others are over.
+    """
+    folded = 0
+    start, stop = keys.span(keys.USAGES)
+    while True:
+        page = await metadata.scan(start, stop, limit=1000)
+        batch = Batch()
+        for key, value, revision in page.entries:
+            bucket_id, quantity, shard = keys.usage_fields(key)
+            if shard in (0, writer.incarnation):
+                continue
+            batch.expect(At(key, revision))
+            batch.delete(key)
+            try:
+                batch.add(keys.usage(bucket_id, 0, quantity), decode_counter(value or b""))
+            except DamagedRecord as error:
+                _log.error("a usage counter is lost: {key}: {error}", key=key, error=error)
+            folded += 1
+        if len(batch):
+            await writer.commit(batch)
+        if not page.more:
+            return folded
+        start = page.entries[-1].key + b"\0"
