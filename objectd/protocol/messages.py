@@ -1,0 +1,70 @@
+"""HTTP requests and responses as plain values: all that the S3 layers know of HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import attrs
+
+if TYPE_CHECKING:
+    from objectd.streams import ByteStream
+
+Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
+
+
+@attrs.frozen
+class HttpRequest:
+    """The head of a request, as it came over the wire.
+
+    `target` is the request target exactly as received (never decoded or normalised);
+    header names are lower case, values are stripped of surrounding white space, and both
+    keep the order in which they came. `secure`: the connection was TLS.
+    """
+
+    method: str
+    target: bytes
+    headers: Headers
+    request_id: str
+    secure: bool = False
+    peer: str = ""
+
+    @property
+    def raw_path(self) -> bytes:
+        return self.target.partition(b"?")[0]
+
+    @property
+    def raw_query(self) -> bytes:
+        return self.target.partition(b"?")[2]
+
+    def header(self, name: bytes) -> bytes | None:
+        """The value of a header, several joined with commas (RFC 9110, 5.3); None if absent."""
+        values = [value for key, value in self.headers if key == name]
+        return b",".join(values) if values else None
+
+
+@attrs.frozen
+class Response:
+    """What the application answers, complete but for what belongs to the connection.
+
+    The web layer adds `Date`, `Server`, `Connection` and `Content-Length`; every other
+    header is the application's. `content_length` is what the body holds; for HEAD it is what
+    GET would send, and the body is not read. Whoever is handed a response must close its
+    stream. `error_code` is for the access log only.
+    """
+
+    status: int
+    headers: Headers = ()
+    body: bytes | ByteStream = b""
+    content_length: int = attrs.field()
+    error_code: str = ""
+
+    @content_length.default
+    def _length_of_body(self) -> int:
+        if isinstance(self.body, bytes):
+            return len(self.body)
+        raise TypeError("the length of a streamed body must be given")
+
+    def close(self) -> None:
+        """Release the body's stream, if it has one."""
+        if not isinstance(self.body, bytes):
+            self.body.close()

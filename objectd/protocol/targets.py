@@ -1,0 +1,113 @@
+"""Request targets: which bucket and key a request names, and its query parameters.
+
+Everything is percent-decoded exactly once, here, so that all later layers see one and the
+same bucket and key. A path is never normalised: `//`, `.`, `..` and an encoded slash are
+plain parts of a key, as on AWS.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TypeAlias
+from urllib.parse import unquote_to_bytes
+
+import attrs
+
+from objectd.protocol.errors import S3Error
+from objectd.protocol.messages import HttpRequest
+from objectd.protocol.model import Scope
+
+__all__ = ["Query", "Scope", "Target", "bucket_in_host", "parse_query", "parse_target"]
+
+Query: TypeAlias = tuple[tuple[str, str | None], ...]
+
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
+
+
+@attrs.frozen
+class Target:
+    """What a request is about. `query` keeps order, duplicates and, as None, the parameters
+    that came without a value."""
+
+    scope: Scope
+    bucket: str | None
+    key: str | None
+    query: Query
+
+
+def parse_target(request: HttpRequest, domains: Sequence[str]) -> Target:
+    """The target of a request.
+
+    `domains` are the names (lower case, no port) below which the first label of the Host is
+    the bucket; with any other Host the first segment of the path is. Raises `S3Error`
+    InvalidURI for what cannot be decoded and InvalidBucketName for an empty bucket name.
+    """
+    _, target = _split_absolute_form(request)
+    path, _, raw_query = target.partition(b"?")
+    if not path.startswith(b"/"):
+        raise S3Error("InvalidURI")
+    query = parse_query(raw_query) if raw_query else ()
+    bucket = bucket_in_host(request, domains)
+    raw_key = path[1:]
+    if bucket is None:
+        if path == b"/":
+            return Target(Scope.SERVICE, None, None, query)
+        raw_bucket, _, raw_key = raw_key.partition(b"/")
+        bucket = _decode(raw_bucket)
+        if not bucket:
+            raise S3Error("InvalidBucketName", extra={"BucketName": ""})
+    if not raw_key:
+        return Target(Scope.BUCKET, bucket, None, query)
+    return Target(Scope.OBJECT, bucket, _decode(raw_key), query)
+
+
+def parse_query(raw: bytes) -> Query:
+    """The parameters of a query string, decoded: `+` is a space here, `;` is itself."""
+    return tuple(
+        (_decode_plus(name), _decode_plus(value) if equals else None)
+        for name, equals, value in (piece.partition(b"=") for piece in raw.split(b"&") if piece)
+    )
+
+
+def _split_absolute_form(request: HttpRequest) -> tuple[bytes, bytes]:
+    """Host and origin-form; the authority of an absolute-form replaces the Host header
+    (RFC 9112, 3.2.2)."""
+    if request.target.startswith(b"/"):
+        return request.header(b"host") or b"", request.target
+    match = _ABSOLUTE_FORM.match(request.target)
+    if match is None:
+        raise S3Error("InvalidURI")
+    rest = request.target[match.end() :]
+    return match.group(1), rest if rest.startswith(b"/") else b"/" + rest
+
+
+def bucket_in_host(request: HttpRequest, domains: Sequence[str]) -> str | None:
+    """The bucket that the host names, below one of `domains`; None in path style."""
+    if not domains:
+        return None
+    host, _ = _split_absolute_form(request)
+    name = host.decode("latin-1").lower()
+    if not name.startswith("["):
+        name = name.partition(":")[0]
+    name = name.removesuffix(".")
+    if name in domains:
+        return None
+    above = [domain for domain in domains if name.endswith("." + domain)]
+    return name[: -len(max(above, key=len)) - 1] or None if above else None
+
+
+def _decode_plus(raw: bytes) -> str:
+    return _decode(raw.replace(b"+", b" ") if b"+" in raw else raw)
+
+
+def _decode(raw: bytes) -> str:
+    if b"%" in raw:
+        if _BAD_ESCAPE.search(raw):
+            raise S3Error("InvalidURI")
+        raw = unquote_to_bytes(raw)
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise S3Error("InvalidURI") from None
