@@ -1,0 +1,82 @@
+"""The canonical request of Signature Version 4: one spelling for each request.
+
+Clients spell paths and queries in many ways (`~` or `%7E`, `%2f` or `%2F`, `?acl` or
+`?acl=`), so what came is decoded once and encoded again by the rules of
+https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html. For S3 the
+path is never normalised: `//`, `.` and `..` are parts of keys.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from objectd.protocol.messages import Headers
+
+Query: TypeAlias = Sequence[tuple[bytes, bytes]]
+"""Decoded names and values in the order in which they came."""
+
+_is_unreserved = re.compile(rb"[A-Za-z0-9._~-]*").fullmatch
+
+
+def parse_query(raw_query: bytes) -> Query:
+    """A name without `=` has the value b''; `+` is a space."""
+    pairs = []
+    for piece in raw_query.split(b"&"):
+        if piece:
+            name, _, value = piece.partition(b"=")
+            pairs.append((_decode(name), _decode(value)))
+    return pairs
+
+
+def canonical_query(query: Query) -> bytes:
+    pairs = sorted((_encode(name), _encode(value)) for name, value in query)
+    return b"&".join([b"%b=%b" % pair for pair in pairs])
+
+
+def canonical_path(raw_path: bytes) -> bytes:
+    """Each segment is decoded by itself, so `%2F` stays apart from `/`, as it was signed."""
+    if b"%" not in raw_path and _is_unreserved(raw_path.replace(b"/", b"")):
+        return raw_path or b"/"
+    return b"/".join([_encode(unquote_to_bytes(segment)) for segment in raw_path.split(b"/")])
+
+
+def canonical_headers(headers: Headers, signed_headers: Iterable[bytes]) -> bytes:
+    """A line for each signed header: values of one name joined with commas, runs of spaces
+    made one. A header that did not come has no value."""
+    values: dict[bytes, list[bytes]] = {name: [] for name in signed_headers}
+    for name, value in headers:
+        if name in values:
+            values[name].append(b" ".join(value.split()))
+    return b"".join([b"%b:%b\n" % (name, b",".join(values[name])) for name in values])
+
+
+def canonical_request(
+    method: str,
+    raw_path: bytes,
+    query: Query,
+    headers: Headers,
+    signed_headers: Sequence[bytes],
+    payload: str,
+) -> bytes:
+    """`payload` is the SHA-256 of the body in hexadecimal, or what stands for it."""
+    return b"\n".join(
+        (
+            method.encode(),
+            canonical_path(raw_path),
+            canonical_query(query),
+            canonical_headers(headers, signed_headers),
+            b";".join(signed_headers),
+            payload.encode(),
+        )
+    )
+
+
+def _decode(text: bytes) -> bytes:
+    return text if _is_unreserved(text) else unquote_to_bytes(text.replace(b"+", b" "))
+
+
+def _encode(data: bytes) -> bytes:
+    return data if _is_unreserved(data) else quote_from_bytes(data, safe="").encode()
