@@ -1,0 +1,2 @@
+"""HTTP for large streams: bodies flow both ways with back-pressure, everything has a limit
+and a deadline, and nothing here knows S3."""

@@ -1,0 +1,33 @@
+"""The head of a response as bytes."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from objectd.protocol.messages import Response
+
+BODILESS = frozenset({204, 304})
+"""Statuses without a body, whose head says nothing of a length (RFC 9110, 8.6)."""
+
+_STATUS_LINES = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode("ascii")
+    for status in HTTPStatus
+}
+
+
+def response_head(response: Response, *, date: bytes, close: bool) -> bytes:
+    """Status line and headers up to the empty line; `ValueError` if a header would break
+    out of its line."""
+    lines = [_STATUS_LINES[response.status], b"Date: ", date, b"\r\nServer: objectd\r\n"]
+    for name, value in response.headers:
+        lines += (name, b": ", value, b"\r\n")
+    if response.status not in BODILESS:
+        lines.append(b"Content-Length: %d\r\n" % response.content_length)
+    if close:
+        lines.append(b"Connection: close\r\n")
+    lines.append(b"\r\n")
+    head = b"".join(lines)
+    breaks = len(response.headers) + 4 + (response.status not in BODILESS) + close
+    if head.count(b"\n") != breaks or head.count(b"\r") != breaks or b"\0" in head:
+        raise ValueError("a response header holds a line break or NUL")
+    return head
