@@ -1,0 +1,182 @@
+"""S3 as an application of the web layer: from the head of a request to its response.
+
+The order is always the same: where does the request go, who sent it, which operation is it,
+is all of it supported; only then is its body touched.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+
+import attrs
+from twisted.logger import Logger
+
+from objectd.auth.authenticate import authenticate
+from objectd.errors import ObjectdError
+from objectd.interfaces import ICredentials, RunInThread
+from objectd.objects import ObjectStore
+from objectd.protocol.errors import S3Error, render_error
+from objectd.protocol.messages import HttpRequest, Response
+from objectd.protocol.model import ServiceModel
+from objectd.protocol.operations import Operation as Protocol
+from objectd.protocol.operations import compiled
+from objectd.protocol.routes import Router
+from objectd.protocol.targets import Target, parse_target
+from objectd.s3.body import VerifiedBody, carries_digest, check_document
+from objectd.s3.call import Answer, Call
+from objectd.s3.conditions import MEMBERS
+from objectd.s3.errors import to_s3_error
+from objectd.s3.operations import OPERATIONS, Operation
+from objectd.web.application import RefusalCode, RequestBody
+
+_log = Logger()
+
+_REFUSALS = {
+    RefusalCode.BAD_REQUEST: ("InvalidRequest", 400),
+    RefusalCode.URI_TOO_LONG: ("InvalidURI", 414),
+    RefusalCode.HEADERS_TOO_LARGE: ("RequestHeaderSectionTooLarge", 431),
+    RefusalCode.REQUEST_TIMEOUT: ("RequestTimeout", 400),
+    RefusalCode.SLOW_DOWN: ("SlowDown", 503),
+    RefusalCode.INTERNAL_ERROR: ("InternalError", 500),
+}
+
+
+@attrs.frozen
+class S3Settings:
+    """`domains` are served in virtual-host style. `strict_region` refuses signatures for
+    another region than `region`."""
+
+    region: str = "us-east-1"
+    domains: tuple[str, ...] = ()
+    strict_region: bool = False
+
+
+class S3Application:
+    """Answers the requests of S3 clients. Satisfies `objectd.web.application.Application`."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        credentials: ICredentials,
+        model: ServiceModel,
+        *,
+        now_us: Callable[[], int],
+        run_in_thread: RunInThread,
+        settings: S3Settings,
+    ) -> None:
+        self._store = store
+        self._credentials = credentials
+        self._model = model
+        self._router = Router(model)
+        self._now_us = now_us
+        self._run_in_thread = run_in_thread
+        self._settings = settings
+        self._host_id = base64.b64encode(store.format.store_uuid).decode()
+
+    async def respond(self, request: HttpRequest, body: RequestBody) -> Response:
+        """The answer, also to what is wrong with the request; other errors are raised."""
+        try:
+            return await self._respond(request, body)
+        except S3Error as error:
+            return self._error(request, error)
+        except ObjectdError as error:
+            known = to_s3_error(error)
+            if known is None:
+                _log.failure("request {id} failed", id=request.request_id)
+                known = S3Error("InternalError")
+            return self._error(request, known)
+
+    def refuse(self, request_id: str, code: RefusalCode, message: str) -> Response:
+        name, status = _REFUSALS[code]
+        error = S3Error(name, message, status=status)
+        return self._document(error, "", request_id)
+
+    async def _respond(self, request: HttpRequest, raw_body: RequestBody) -> Response:
+        target = parse_target(request, self._settings.domains)
+        region = self._settings.region if self._settings.strict_region else None
+        principal = await authenticate(
+            request, self._credentials, now_us=self._now_us(), region=region
+        )
+        operation, protocol = self._operation(request, target)
+        refuse_unsupported(operation, protocol, request, target)
+        body = VerifiedBody(raw_body, principal.payload, run_in_thread=self._run_in_thread)
+        arguments = await _arguments(protocol, request, target, body)
+        require_supported(operation, arguments)
+        call = Call(self._store, principal, request, body, self._settings.region)
+        answer = await operation.carry_out(call, arguments)
+        return self._response(request, protocol, answer)
+
+    def _operation(self, request: HttpRequest, target: Target) -> tuple[Operation, Protocol]:
+        names = {name for name, _ in request.headers}
+        name = self._router.resolve(request.method, target, names)
+        operation = OPERATIONS.get(name)
+        if operation is None:
+            raise S3Error("NotImplemented", f"{name} is not implemented.")
+        return operation, compiled(self._model, name)
+
+    def _response(self, request: HttpRequest, protocol: Protocol, answer: Answer) -> Response:
+        rendered = protocol.render(answer.result, answer.status)
+        headers = rendered.headers + self._ids(request.request_id)
+        length = answer.result.get("ContentLength")
+        if isinstance(length, int):
+            headers = tuple(h for h in headers if h[0].lower() != b"content-length")
+            body = rendered.body if answer.body is None else answer.body
+            return Response(rendered.status, headers, body, length)
+        return Response(rendered.status, headers, rendered.body)
+
+    def _error(self, request: HttpRequest, error: S3Error) -> Response:
+        resource = request.raw_path.decode("latin-1")
+        response = self._document(error, resource, request.request_id)
+        if request.method == "HEAD" or error.status == 304:
+            return attrs.evolve(response, body=b"", content_length=0)
+        return response
+
+    def _document(self, error: S3Error, resource: str, request_id: str) -> Response:
+        headers = ((b"Content-Type", b"application/xml"), *error.headers, *self._ids(request_id))
+        document = render_error(error, resource, request_id, self._host_id)
+        return Response(error.status, headers, document, error_code=error.code)
+
+    def _ids(self, request_id: str) -> tuple[tuple[bytes, bytes], ...]:
+        return (
+            (b"x-amz-request-id", request_id.encode()),
+            (b"x-amz-id-2", self._host_id.encode()),
+        )
+
+
+async def _arguments(
+    protocol: Protocol, request: HttpRequest, target: Target, body: VerifiedBody
+) -> dict[str, object]:
+    if not protocol.has_payload:
+        return protocol.parse_head(request, target)
+    if protocol.checksum_required and not carries_digest(request, body):
+        raise S3Error("InvalidRequest", "Missing required header for this request: Content-MD5")
+    whole = await body.read_whole(protocol.body_bytes_max)
+    check_document(request, body, whole)
+    return protocol.parse(request, target, whole)
+
+
+def refuse_unsupported(
+    operation: Operation, protocol: Protocol, request: HttpRequest, target: Target
+) -> None:
+    """Refuse before the body is read what a request may not ask for here.
+
+    A condition that is ignored is worse than one that is refused, so no `If-*` header gets
+    past that the handler does not take, whether or not S3 knows it for this operation.
+    """
+    for name, _ in request.headers:
+        if name.startswith(b"if-") and MEMBERS.get(name) not in operation.supported:
+            header = name.decode("latin-1")
+            raise S3Error(
+                "NotImplemented",
+                f"{operation.name} does not implement the header {header}.",
+                extra={"Header": header},
+            )
+    require_supported(operation, protocol.parse_head(request, target))
+
+
+def require_supported(operation: Operation, arguments: dict[str, object]) -> None:
+    unsupported = arguments.keys() - operation.supported - operation.ignored
+    if unsupported:
+        names = ", ".join(sorted(unsupported))
+        raise S3Error("NotImplemented", f"{operation.name} does not implement {names}.")

@@ -1,0 +1,77 @@
+"""What an object carries besides its bytes, between boto3's names and our records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from objectd.auth.encodings import without_aws_chunked
+from objectd.model.records import Checksum, Headers, InManifest
+from objectd.objects import Object
+from objectd.objects.reading import listed_numbers
+from objectd.protocol.errors import S3Error
+from objectd.s3.body import encoded
+
+DEFAULT_CONTENT_TYPE = "binary/octet-stream"
+
+
+def kept_headers(
+    *,
+    content_type: str,
+    content_encoding: str,
+    content_disposition: str,
+    content_language: str,
+    cache_control: str,
+    expires: str,
+    website_redirect_location: str,
+) -> Headers:
+    """The standard headers as they are kept. `aws-chunked` describes the transfer, not the
+    object, and is never among them."""
+    return Headers(
+        content_type=content_type or DEFAULT_CONTENT_TYPE,
+        content_encoding=without_aws_chunked(content_encoding),
+        content_disposition=content_disposition,
+        content_language=content_language,
+        cache_control=cache_control,
+        expires=expires,
+        website_redirect_location=website_redirect_location,
+    )
+
+
+def shown_headers(headers: Headers) -> dict[str, object]:
+    return {
+        "ContentType": headers.content_type,
+        "ContentEncoding": headers.content_encoding or None,
+        "ContentDisposition": headers.content_disposition or None,
+        "ContentLanguage": headers.content_language or None,
+        "CacheControl": headers.cache_control or None,
+        "Expires": headers.expires or None,
+        "WebsiteRedirectLocation": headers.website_redirect_location or None,
+    }
+
+
+def shown_checksums(checksums: Iterable[Checksum], parts: int = 0) -> dict[str, object]:
+    """`ChecksumCRC32` and the like, with `ChecksumType`; a composite one tells of how many
+    parts it was made."""
+    shown: dict[str, object] = {}
+    for checksum in checksums:
+        suffix = f"-{parts}" if checksum.kind == "COMPOSITE" else ""
+        shown[f"Checksum{checksum.algorithm}"] = encoded(checksum.value) + suffix
+        shown["ChecksumType"] = checksum.kind
+    return shown
+
+
+def part_count(object_: Object) -> int:
+    """How many parts an object was made of; 0 if it was put in one go."""
+    source = object_.tail.source
+    return len(listed_numbers(source)) if isinstance(source, InManifest) else 0
+
+
+def require_standard(storage_class: str) -> None:
+    if storage_class != "STANDARD":
+        raise S3Error("NotImplemented", f"Storage class {storage_class} is not implemented.")
+
+
+def require_null_version(version_id: str) -> None:
+    """Without versioning every object is its bucket's `null` version."""
+    if version_id != "null":
+        raise S3Error("NoSuchVersion", extra={"VersionId": version_id})

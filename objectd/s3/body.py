@@ -1,0 +1,150 @@
+"""Request bodies with their declarations: what a client says of its bytes, and checking it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+
+from objectd.auth.payload import PayloadCheck
+from objectd.errors import IncompleteBody, InvalidArgument
+from objectd.interfaces import RunInThread
+from objectd.objects import Declared
+from objectd.objects.checksums import ALGORITHMS, Digests, hasher
+from objectd.protocol.errors import S3Error
+from objectd.protocol.messages import HttpRequest
+from objectd.streams import ByteStream
+
+_THREAD_BYTES_MIN = 64 << 10
+"""Hashing less than this costs less than handing it to a thread does."""
+
+_TRAILER_PREFIX = "x-amz-checksum-"
+
+
+class VerifiedBody:
+    """A request body as its sender signed it: framing removed, signatures checked.
+
+    It ends only if all of it was as signed. `trailers` are known after the end.
+    """
+
+    def __init__(self, raw: ByteStream, check: PayloadCheck, *, run_in_thread: RunInThread) -> None:
+        self.size_bytes = check.size_bytes
+        self.trailer_names = check.trailers
+        self.trailers: Mapping[str, str] = {}
+        self._raw = raw
+        self._decoder = check.decoder()
+        self._run_in_thread = run_in_thread
+        self._ended = False
+
+    async def read(self) -> bytes:
+        while not self._ended:
+            raw = await self._raw.read()
+            if not raw:
+                self.trailers = self._decoder.finish()
+                self._ended = True
+            elif pieces := await self._decode(raw):
+                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return b""
+
+    def close(self) -> None:
+        self._raw.close()
+
+    async def read_whole(self, size_bytes_max: int) -> bytes:
+        """For bodies that are documents. Raises `MaxMessageLengthExceeded`."""
+        if self.size_bytes is not None and self.size_bytes > size_bytes_max:
+            raise S3Error("MaxMessageLengthExceeded")
+        pieces: list[bytes] = []
+        left_bytes = size_bytes_max
+        while piece := await self.read():
+            left_bytes -= len(piece)
+            if left_bytes < 0:
+                raise S3Error("MaxMessageLengthExceeded")
+            pieces.append(piece)
+        whole = b"".join(pieces)
+        if self.size_bytes is not None and self.size_bytes != len(whole):
+            raise IncompleteBody(f"{len(whole)} bytes came, {self.size_bytes} were declared")
+        return whole
+
+    async def _decode(self, raw: bytes) -> list[bytes]:
+        if len(raw) < _THREAD_BYTES_MIN:
+            return self._decoder.feed(raw)
+        return await self._run_in_thread(self._decoder.feed, raw)
+
+
+def declared(request: HttpRequest, body: VerifiedBody) -> Declared:
+    """What the headers (and the promised trailer) say of the body's digests.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
+    Raises `S3Error`, `InvalidArgument`.
+    """
+    names = [name.decode("latin-1") for name, _ in request.headers] + list(body.trailer_names)
+    found = {name for name in names if name.startswith(_TRAILER_PREFIX)} - {
+        "x-amz-checksum-algorithm",
+        "x-amz-checksum-mode",
+        "x-amz-checksum-type",
+    }
+    if len(found) > 1:
+        raise S3Error(
+            "InvalidRequest",
+            "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.",
+        )
+    md5 = _digest(request.header(b"content-md5"), 16, "InvalidDigest")
+    if not found:
+        if request.header(b"x-amz-sdk-checksum-algorithm") and not md5:
+            raise S3Error(
+                "InvalidRequest",
+                "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or "
+                "x-amz-trailer headers were found.",
+            )
+        return Declared(md5)
+    [header] = found
+    algorithm = header.removeprefix(_TRAILER_PREFIX).upper()
+    if algorithm not in ALGORITHMS:
+        raise S3Error("NotImplemented", f"The checksum {algorithm} is not implemented.")
+    width_bytes = len(hasher(algorithm).digest())
+
+    def value() -> bytes | None:
+        text = request.header(header.encode()) or body.trailers.get(header, "").encode()
+        return _digest(text, width_bytes, "InvalidRequest", header)
+
+    if header not in body.trailer_names:
+        value()
+    return Declared(md5, algorithm, value)
+
+
+def check_document(request: HttpRequest, body: VerifiedBody, whole: bytes) -> None:
+    """A body that is a document is as its headers declare. Raises `BadDigest`."""
+    digests = Digests(declared(request, body))
+    digests.update(whole)
+    digests.verified()
+
+
+def carries_digest(request: HttpRequest, body: VerifiedBody) -> bool:
+    """Whether a body's integrity can be checked beyond its signature."""
+    claim = declared(request, body)
+    return claim.md5 is not None or bool(claim.algorithm)
+
+
+def encoded(digest: bytes) -> str:
+    return base64.b64encode(digest).decode()
+
+
+def decoded(text: str, name: str) -> bytes:
+    """Raises `InvalidArgument`."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise InvalidArgument(f"{name} is not base64", name=name, value=text) from None
+
+
+def _digest(value: bytes | None, size_bytes: int, code: str, name: str = "") -> bytes | None:
+    if value is None:
+        return None
+    try:
+        digest = base64.b64decode(value, validate=True)
+    except binascii.Error:
+        digest = b""
+    if len(digest) != size_bytes:
+        message = f"Value for {name} header is invalid." if name else None
+        raise S3Error(code, message)
+    return digest

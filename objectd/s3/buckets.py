@@ -1,0 +1,69 @@
+"""CreateBucket, HeadBucket, DeleteBucket, ListBuckets, GetBucketLocation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from objectd.protocol.errors import S3Error
+from objectd.s3.call import Answer, Call
+
+_PRIVATE_ACLS = ("private", "bucket-owner-full-control")
+"""What a bucket without ACLs, which is how AWS makes them since 2023, amounts to."""
+
+
+async def create_bucket(
+    call: Call,
+    *,
+    Bucket: str,
+    ACL: str = "private",
+    CreateBucketConfiguration: Mapping[str, object] | None = None,
+    ObjectOwnership: str = "BucketOwnerEnforced",
+) -> Answer:
+    require_private(ACL)
+    if ObjectOwnership != "BucketOwnerEnforced":
+        raise S3Error("NotImplemented", f"Object ownership {ObjectOwnership} is not implemented.")
+    configuration = dict(CreateBucketConfiguration or {})
+    region = configuration.pop("LocationConstraint", None)
+    if configuration:
+        names = ", ".join(sorted(configuration))
+        raise S3Error("NotImplemented", f"CreateBucketConfiguration: {names} is not implemented.")
+    await call.store.buckets.create(
+        Bucket, account=call.principal.account, region=str(region or call.region)
+    )
+    return Answer({"Location": f"/{Bucket}"})
+
+
+async def head_bucket(call: Call, *, Bucket: str) -> Answer:
+    bucket = await call.store.buckets.get(Bucket)
+    return Answer({"BucketRegion": bucket.region})
+
+
+async def delete_bucket(call: Call, *, Bucket: str) -> Answer:
+    await call.store.buckets.delete(Bucket)
+    return Answer()
+
+
+async def list_buckets(call: Call) -> Answer:
+    buckets = await call.store.buckets.list(account=call.principal.account)
+    return Answer(
+        {
+            "Owner": {"ID": call.owner_id},
+            "Buckets": [
+                {"Name": bucket.name, "CreationDate": bucket.created_us} for bucket in buckets
+            ],
+        }
+    )
+
+
+async def get_bucket_location(call: Call, *, Bucket: str) -> Answer:
+    bucket = await call.store.buckets.get(Bucket)
+    return Answer({"LocationConstraint": bucket.region})
+
+
+def require_private(acl: str) -> None:
+    """Canned ACLs that grant nothing beyond the owner are accepted, others refused.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-ownership.html
+    """
+    if acl not in _PRIVATE_ACLS:
+        raise S3Error("AccessControlListNotSupported")

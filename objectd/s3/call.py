@@ -1,0 +1,49 @@
+"""One call of one S3 operation: what handlers work with, and what they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from objectd.auth.authenticate import Principal
+from objectd.objects import ObjectStore
+from objectd.protocol.messages import HttpRequest
+from objectd.s3.body import VerifiedBody
+from objectd.streams import ByteStream
+
+
+@attrs.frozen
+class Call:
+    """A request whose sender is known. `host_url` is how the client reached the server."""
+
+    store: ObjectStore
+    principal: Principal
+    request: HttpRequest
+    body: VerifiedBody
+    region: str
+
+    @property
+    def owner_id(self) -> str:
+        """The caller's account in the form of AWS's canonical user ids."""
+        return canonical_id(self.store, self.principal.account)
+
+    @property
+    def host_url(self) -> str:
+        scheme = "https" if self.request.secure else "http"
+        host = (self.request.header(b"host") or b"").decode("latin-1")
+        return f"{scheme}://{host}"
+
+
+@attrs.frozen
+class Answer:
+    """A result under boto3's names; `body` is the stream of an operation that has one."""
+
+    result: Mapping[str, object] = attrs.field(factory=dict)
+    body: ByteStream | None = None
+    status: int | None = None
+
+
+def canonical_id(store: ObjectStore, account: int) -> str:
+    """64 hex digits that name an account of this store: its UUID and the account's number."""
+    return (store.format.store_uuid + account.to_bytes(16, "big")).hex()

@@ -1,0 +1,91 @@
+"""The one bridge from domain errors to S3's codes."""
+
+from __future__ import annotations
+
+from objectd import errors
+from objectd.auth.errors import AuthError
+from objectd.errors import ObjectdError
+from objectd.protocol.errors import S3Error
+
+_CODES: dict[type[ObjectdError], str] = {
+    errors.AnswerLost: "ServiceUnavailable",
+    errors.BadDigest: "BadDigest",
+    errors.BucketAlreadyExists: "BucketAlreadyExists",
+    errors.BucketAlreadyOwnedByYou: "BucketAlreadyOwnedByYou",
+    errors.BucketNotEmpty: "BucketNotEmpty",
+    errors.BucketNotFound: "NoSuchBucket",
+    errors.EntityTooLarge: "EntityTooLarge",
+    errors.EntityTooSmall: "EntityTooSmall",
+    errors.IncompleteBody: "IncompleteBody",
+    errors.InvalidArgument: "InvalidArgument",
+    errors.InvalidBucketName: "InvalidBucketName",
+    errors.InvalidOperation: "InvalidRequest",
+    errors.InvalidPart: "InvalidPart",
+    errors.InvalidPartOrder: "InvalidPartOrder",
+    errors.InvalidRange: "InvalidRange",
+    errors.KeyTooLong: "KeyTooLongError",
+    errors.MetadataTooLarge: "MetadataTooLarge",
+    errors.ObjectNotFound: "NoSuchKey",
+    errors.OperationAborted: "OperationAborted",
+    errors.OutcomeUnknown: "ServiceUnavailable",
+    errors.StoreBusy: "SlowDown",
+    errors.StoreFull: "InsufficientStorage",
+    errors.UploadNotFound: "NoSuchUpload",
+}
+
+
+def to_s3_error(error: ObjectdError) -> S3Error | None:
+    """The S3 error that says what a domain error says; None for one that is our own fault
+    (a damaged record, a failed store), which the client learns as an `InternalError`."""
+    if isinstance(error, AuthError):
+        return S3Error(error.code, str(error), extra=error.details)
+    code = _CODES.get(type(error))
+    if code is None:
+        return None
+    return S3Error(code, _message(error), extra=_extra(error))
+
+
+def _message(error: ObjectdError) -> str | None:
+    """Our own words where they say more than AWS's; AWS's where clients know them."""
+    match error:
+        case errors.InvalidArgument() | errors.InvalidBucketName() | errors.InvalidOperation():
+            return str(error)
+        case _:
+            return None
+
+
+def _extra(error: ObjectdError) -> dict[str, str]:
+    """The elements that AWS adds to a document of this kind."""
+    match error:
+        case errors.InvalidArgument(name=name, value=value) if name:
+            return {"ArgumentName": name, "ArgumentValue": value}
+        case errors.ObjectNotFound(key=key):
+            return {"Key": key}
+        case errors.UploadNotFound(upload_id=upload_id):
+            return {"UploadId": upload_id}
+        case errors.InvalidPart(part_number=number):
+            return {"PartNumber": str(number)}
+        case errors.EntityTooSmall(part_number=number, size_bytes=size, size_bytes_min=least):
+            return {
+                "ProposedSize": str(size),
+                "MinSizeAllowed": str(least),
+                "PartNumber": str(number),
+            }
+        case errors.EntityTooLarge(size_bytes=size, size_bytes_max=most):
+            return {"ProposedSize": str(size), "MaxSizeAllowed": str(most)}
+        case errors.KeyTooLong(size_bytes=size, size_bytes_max=most):
+            return {"Size": str(size), "MaxSizeAllowed": str(most)}
+        case errors.MetadataTooLarge(size_bytes=size, size_bytes_max=most):
+            return {"Size": str(size), "MaxSizeAllowed": str(most)}
+        case errors.InvalidRange(requested=requested, size_bytes=size):
+            return {"RangeRequested": requested, "ActualObjectSize": str(size)}
+        case (
+            errors.BucketNotFound(bucket=bucket)
+            | errors.BucketAlreadyExists(bucket=bucket)
+            | errors.BucketAlreadyOwnedByYou(bucket=bucket)
+            | errors.BucketNotEmpty(bucket=bucket)
+            | errors.InvalidBucketName(bucket=bucket)
+        ):
+            return {"BucketName": bucket}
+        case _:
+            return {}

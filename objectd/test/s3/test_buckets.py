@@ -1,0 +1,92 @@
+"""Buckets over the wire, through boto3 and the real site."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+from twisted.trial.unittest import SynchronousTestCase
+
+from objectd.testing.s3 import MemoryServer
+
+
+class BucketTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.s3 = MemoryServer().client(parameter_validation=False)
+
+    def refused(self, code: str, call: Any, **arguments: Any) -> None:
+        error = self.assertRaises(ClientError, call, **arguments)
+        self.assertEqual(error.response["Error"]["Code"], code)
+
+    def names(self) -> list[str]:
+        return [bucket["Name"] for bucket in self.s3.list_buckets()["Buckets"]]
+
+    def test_life(self) -> None:
+        """A bucket is created, shown, found, and deleted."""
+        self.assertEqual(self.s3.create_bucket(Bucket="photos")["Location"], "/photos")
+        self.assertEqual(self.names(), ["photos"])
+        self.assertEqual(self.s3.head_bucket(Bucket="photos")["BucketRegion"], "us-east-1")
+        self.s3.delete_bucket(Bucket="photos")
+        self.assertEqual(self.names(), [])
+        self.refused("404", self.s3.head_bucket, Bucket="photos")
+        self.refused("NoSuchBucket", self.s3.delete_bucket, Bucket="photos")
+
+    def test_listed_by_name(self) -> None:
+        """Buckets are listed in the order of their names, with one owner."""
+        for name in ("zoo", "aaa", "m-1"):
+            self.s3.create_bucket(Bucket=name)
+        self.assertEqual(self.names(), ["aaa", "m-1", "zoo"])
+        self.assertEqual(len(self.s3.list_buckets()["Owner"]["ID"]), 64)
+
+    def test_location(self) -> None:
+        """A bucket is where it was created; us-east-1 is shown as nothing, as AWS does."""
+        self.s3.create_bucket(Bucket="here")
+        self.s3.create_bucket(
+            Bucket="there", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+        )
+        here = self.s3.get_bucket_location(Bucket="here")
+        there = self.s3.get_bucket_location(Bucket="there")
+        self.assertIsNone(here["LocationConstraint"])
+        self.assertEqual(there["LocationConstraint"], "eu-central-1")
+
+    def test_owned(self) -> None:
+        """A bucket that one has already cannot be created again."""
+        self.s3.create_bucket(Bucket="photos")
+        self.refused("BucketAlreadyOwnedByYou", self.s3.create_bucket, Bucket="photos")
+
+    def test_not_empty(self) -> None:
+        """A bucket with an object in it stays; one created again later is empty."""
+        self.s3.create_bucket(Bucket="photos")
+        self.s3.put_object(Bucket="photos", Key="k", Body=b"x")
+        self.refused("BucketNotEmpty", self.s3.delete_bucket, Bucket="photos")
+        self.s3.delete_object(Bucket="photos", Key="k")
+        self.s3.delete_bucket(Bucket="photos")
+        self.s3.create_bucket(Bucket="photos")
+        self.assertEqual(self.s3.list_objects_v2(Bucket="photos")["KeyCount"], 0)
+
+    def test_names(self) -> None:
+        """Names outside AWS's rules are refused."""
+        for name in ("ab", "a" * 64, "Photos", "a_b", "a..b", "-ab", "ab-", "1.2.3.4", "xn--a"):
+            self.refused("InvalidBucketName", self.s3.create_bucket, Bucket=name)
+        for name in ("abc", "a" * 63, "1.2.3", "a.b-c"):
+            self.s3.create_bucket(Bucket=name)
+
+    def test_acl(self) -> None:
+        """Only ACLs that grant nothing are accepted."""
+        self.s3.create_bucket(Bucket="photos", ACL="private")
+        self.refused(
+            "AccessControlListNotSupported",
+            self.s3.create_bucket,
+            Bucket="others",
+            ACL="public-read",
+        )
+
+    def test_not_built(self) -> None:
+        """What a bucket cannot be created with yet is refused by name."""
+        self.refused(
+            "NotImplemented",
+            self.s3.create_bucket,
+            Bucket="photos",
+            ObjectLockEnabledForBucket=True,
+        )
+        self.assertEqual(self.names(), [])
