@@ -1,0 +1,56 @@
+# make serve: everything from nothing to a server on http://127.0.0.1:9000 with its data in ./data
+# make test:  everything from nothing to the test run
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= data
+TRIAL := $(BIN)/python -bb -m twisted.trial
+# Programs from outside that functional tests drive, as Debian's packages name them.
+PROGRAMS := curl aws
+
+.PHONY: serve test lint bench clean
+
+serve: $(VENV)/installed
+	$(BIN)/objectd serve $(DATA)
+
+test: $(VENV)/installed-test
+	@for program in $(PROGRAMS); do command -v $$program >/dev/null || { \
+	    echo "$$program is missing: the functional tests need the Debian packages curl and awscli" \
+	         "(.ci/run installs them)" >&2; exit 1; }; done
+	$(TRIAL) --temp-directory=_trial_temp -j2 objectd
+	$(TRIAL) --temp-directory=_trial_temp.asyncio --reactor=asyncio objectd.test.functional
+
+lint: $(VENV)/installed-lint
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/towncrier build --draft --version next >/dev/null
+
+bench: $(VENV)/installed-test
+	$(BIN)/python contrib/bench/run.py
+
+clean:
+	rm -rf build *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis
+
+# Editable in compat mode: in any other, twistd does not see the dropins of a flat layout.
+INSTALL = $(BIN)/pip install --quiet --editable '.$(1)' --config-settings editable_mode=compat
+
+$(VENV)/installed: setup.cfg pyproject.toml | $(BIN)/pip
+	$(call INSTALL)
+	touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	$(call INSTALL,[test])
+	touch $@
+
+$(VENV)/installed-lint: $(VENV)/installed-test
+	$(call INSTALL,[test$(comma)lint])
+	touch $@
+
+comma := ,
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "objectd needs Python 3.11 or later: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,255 @@
+"""A server in a process of its own, as an operator starts it, and its clients.
+
+    server = Server(Path(self.mktemp()))
+    self.addCleanup(server.end)
+    server.start()
+    server.client().create_bucket(Bucket="photos")
+
+It listens on a port of 127.0.0.1 that the system chooses, and runs on the kind of reactor
+that the tests run on.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from threading import Event, Thread, Timer
+from types import TracebackType
+from typing import Any, Self
+
+import boto3
+from botocore.config import Config
+from twisted.internet import reactor
+from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+
+from objectd.test.auth.signing import ACCESS_KEY, SECRET_KEY
+from objectd.test.web.certificates import write_certificate
+
+__all__ = ["BIN", "BUCKET", "MIB", "Server", "Watch"]
+
+MIB = 1 << 20
+BUCKET = "functional"
+BIN = Path(sys.executable).parent
+START_SECONDS_MAX = 60
+STOP_SECONDS_MAX = 60
+SAMPLES_A_SECOND = 50
+
+_LISTENS = "objectd listens on "
+
+
+class Server:
+    """`objectd serve` on `directory`/data, which outlives the processes that serve it.
+
+    `config` is the text of its configuration file. With `tls` it also listens for HTTPS, with
+    a certificate that `certificate` names.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        config: str = "",
+        tls: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.directory = directory.absolute()
+        self.data = self.directory / "data"
+        self.temporary = self.directory / "tmp"
+        self.temporary.mkdir(parents=True)
+        self.log = self.directory / "log"
+        self.certificate: Path | None = None
+        self.announced: list[str] = []
+        self._urls: dict[str, str] = {}
+        self._process: subprocess.Popen[str] | None = None
+        self._environment = {
+            **os.environ,
+            "TMPDIR": str(self.temporary),
+            "OBJECTD_ROOT_ACCESS_KEY": ACCESS_KEY,
+            "OBJECTD_ROOT_SECRET_KEY": SECRET_KEY,
+            "OBJECTD_BUCKETS": BUCKET,
+            **(environment or {}),
+        }
+        self._config = self.directory / "objectd.toml"
+        self._config.write_text(self._with_tls(config) if tls else config)
+        self._schemes = ["http", "https"] if tls else ["http"]
+
+    def _with_tls(self, config: str) -> str:
+        settings = write_certificate(self.directory)
+        self.certificate = settings.certificate
+        return (
+            f'server.listen_tls = ["127.0.0.1:0"]\n{config}\n'
+            f'[tls]\ncertificate = "{settings.certificate}"\nkey = "{settings.key}"\n'
+        )
+
+    # The process
+
+    @property
+    def arguments(self) -> list[str]:
+        """What either command takes."""
+        return [f"--config={self._config}", "--listen=127.0.0.1:0", str(self.data)]
+
+    @property
+    def command(self) -> list[str]:
+        if isinstance(reactor, AsyncioSelectorReactor):
+            return self.twistd("--reactor=asyncio")
+        return [str(BIN / "objectd"), "serve", *self.arguments]
+
+    def twistd(self, *options: str) -> list[str]:
+        """The same server as a command of `twistd`."""
+        twistd = [str(BIN / "twistd"), "--nodaemon", "--pidfile=", f"--logfile={self.log}"]
+        return [*twistd, *options, "objectd", *self.arguments]
+
+    def start(self, command: Sequence[str] | None = None) -> None:
+        """Returns when the server listens."""
+        with self.log.open("a") as log:
+            process = subprocess.Popen(
+                command or self.command,
+                cwd=self.directory,
+                env=self._environment,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        self._process = process
+        watchdog = Timer(START_SECONDS_MAX, process.kill)
+        watchdog.start()
+        try:
+            self._await_listening(process)
+        finally:
+            watchdog.cancel()
+
+    def _await_listening(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        self.announced, self._urls = [], {}
+        for line in process.stdout:
+            self.announced.append(line.rstrip("\n"))
+            if line.startswith(_LISTENS):
+                url = line.removeprefix(_LISTENS).strip()
+                self._urls[url.partition(":")[0]] = url
+                if self._urls.keys() >= set(self._schemes):
+                    return
+        raise AssertionError(f"the server did not start:\n{self.log.read_text()[-8000:]}")
+
+    @property
+    def process(self) -> subprocess.Popen[str]:
+        assert self._process is not None, "the server was not started"
+        return self._process
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal, wait for the end of the process and return its status."""
+        self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        process = self.process
+        status = process.wait(STOP_SECONDS_MAX)
+        if process.stdout is not None:
+            process.stdout.close()
+        self._process = None
+        return status
+
+    def end(self) -> None:
+        """Whatever happened: no process is left, and no data."""
+        if self._process is not None:
+            self.stop(signal.SIGKILL)
+        shutil.rmtree(self.directory)
+
+    # Its clients
+
+    @property
+    def url(self) -> str:
+        return self._urls["http"]
+
+    @property
+    def tls_url(self) -> str:
+        return self._urls["https"]
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, _, port = self.url.removeprefix("http://").rpartition(":")
+        return host, int(port)
+
+    def client(self, *, secure: bool = False, url: str | None = None, **config: Any) -> Any:
+        """A boto3 client for S3 with its defaults, but that it never tries again."""
+        return boto3.client(
+            "s3",
+            endpoint_url=url or (self.tls_url if secure else self.url),
+            region_name="us-east-1",
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY,
+            verify=str(self.certificate) if secure else None,
+            config=Config(**{"retries": {"total_max_attempts": 1}, **config}),
+        )
+
+    # What it holds
+
+    def status_bytes(self, name: str) -> int:
+        """A size that the kernel tells of the process, such as VmHWM, its peak memory."""
+        text = Path(f"/proc/{self.process.pid}/status").read_text()
+        [line] = [line for line in text.splitlines() if line.startswith(f"{name}:")]
+        return int(line.split()[1]) << 10
+
+    def open_files(self) -> list[str]:
+        """What the descriptors of the process stand for."""
+        directory = Path(f"/proc/{self.process.pid}/fd")
+        found = []
+        for name in os.listdir(directory):
+            try:
+                found.append(os.readlink(directory / name))
+            except FileNotFoundError:  # closed in between
+                continue
+        return found
+
+    def blob_files(self) -> list[Path]:
+        """The files that hold data, incoming ones too."""
+        blobs = self.data / "blobs"
+        return [path for path in blobs.glob("*/**/*") if path.is_file() and path.parent != blobs]
+
+
+class Watch:
+    """Samples a server's memory, and its files in `$TMPDIR`, for as long as it is entered."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._over = Event()
+        self._thread = Thread(target=self._sample_on, daemon=True)
+        self.samples = 0
+        self.memory_bytes_max = 0
+        self.temporary_files: set[str] = set()
+        self._untouched_ns = server.temporary.stat().st_mtime_ns
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+        self._sample()
+
+    @property
+    def temporary_was_touched(self) -> bool:
+        """Whether a file was ever made there, even one that is gone."""
+        return self._server.temporary.stat().st_mtime_ns != self._untouched_ns
+
+    def _sample_on(self) -> None:
+        while not self._over.wait(1 / SAMPLES_A_SECOND):
+            self._sample()
+
+    def _sample(self) -> None:
+        self.samples += 1
+        # The kernel's own peak: nothing between two samples escapes it.
+        self.memory_bytes_max = self._server.status_bytes("VmHWM")
+        temporary = str(self._server.temporary)
+        # Files without a name (O_TMPFILE) are seen here only.
+        self.temporary_files |= {f for f in self._server.open_files() if f.startswith(temporary)}
