@@ -82,6 +82,15 @@ class GroupCommitTests(SynchronousTestCase):
         self.thread.run()
         self.assertEqual(seen, [b"1"])
 
+    def test_refused_when_answered(self) -> None:
+        """Whoever is answered and at once asks for what needs no write is answered as well."""
+        refusals: list[Deferred[int]] = []
+        self.commit(Put(b"k", b"1")).addCallback(
+            lambda _: refusals.append(self.commit(Put(b"k", b"2"), expect=(Absent(b"k"),)))
+        )
+        self.thread.run()
+        self.failureResultOf(refusals[0], Conflict)
+
     def test_later_writes_belong_to_the_next_flush(self) -> None:
         """One flush at a time; what comes meanwhile shares the next one."""
         first = self.commit(Put(b"k", b"1"))
