@@ -1,0 +1,156 @@
+"""One row of every kind, as `golden/` holds them for ever.
+
+A field that a later version appends to a record must not change these: rows that were written
+without it are out there. It gets a golden file of its own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from objectd.model import keys, records
+from objectd.model.codec import (
+    encode,
+    encode_counter,
+    encode_object,
+    encode_payload,
+)
+
+GOLDEN = Path(__file__).parent / "golden"
+
+BUCKET = 0x0000000700000001
+KEY = "dir/ä\0b".encode()
+TIME = 1_700_000_000_000_000
+VERSION, UPLOAD, BLOB, ATTEMPT = (
+    bytes.fromhex(f"000000070000000000000{n:03x}") for n in (1, 2, 3, 0xFFF)
+)
+DIGEST = bytes(range(32))
+CHECKSUMS = (records.Checksum("CRC64NVME", bytes(range(8))),)
+HEADERS = records.Headers(
+    content_type="image/jpeg",
+    content_encoding="gzip",
+    content_disposition="attachment",
+    content_language="de",
+    cache_control="no-cache",
+    expires="Thu, 01 Dec 1994 16:00:00 GMT",
+    website_redirect_location="/other",
+)
+HEAD = records.ObjectHead(
+    size_bytes=5 << 30,
+    modified_us=TIME,
+    etag="900150983cd24fb0d6963f7d28e17f72-2",
+    version=VERSION,
+    owner=1,
+    storage_class="STANDARD_IA",
+    checksum_algorithm="CRC64NVME",
+    checksum_kind="FULL_OBJECT",
+    version_is_null=False,
+)
+TAILS = {
+    "in-row": records.ObjectTail(records.InRow()),
+    "in-blob": records.ObjectTail(records.InBlob(BLOB), HEADERS, {"colour": "grün"}, CHECKSUMS),
+    "in-manifest": records.ObjectTail(
+        records.InManifest(UPLOAD, b"\x03", ((5 << 20, 1), (1, 1))), tags={"a": "b"}
+    ),
+    "nothing": records.ObjectTail(records.Nothing()),
+}
+
+RECORDS: dict[str, records.Record] = {
+    "format": records.Format(0, 0, 0, bytes(16), DIGEST, TIME, "objectd 0.1"),
+    "sweep-hold": records.SweepHold(TIME),
+    "incarnation": records.Incarnation(TIME),
+    "bucket-name": records.BucketName(BUCKET),
+    "bucket": records.Bucket(BUCKET, "photos", 1, TIME, "us-east-1", deduplicate=False),
+    "live": records.Live(),
+    "upload": records.Upload(
+        state=records.UploadState.COMPLETING,
+        upload=UPLOAD,
+        owner=1,
+        started_us=TIME,
+        storage_class="STANDARD",
+        headers=HEADERS,
+        metadata={"colour": "grün"},
+        tags={"a": "b"},
+        checksum_algorithm="SHA256",
+        checksum_kind="COMPOSITE",
+        list_digest=DIGEST,
+        attempt=ATTEMPT,
+    ),
+    "part": records.Part(
+        5 << 20, TIME, "900150983cd24fb0d6963f7d28e17f72", BLOB, ATTEMPT, CHECKSUMS
+    ),
+    "manifest": records.Manifest(
+        BUCKET, KEY, UPLOAD, DIGEST, VERSION, HEAD.etag, CHECKSUMS, b"\x03"
+    ),
+    "blob": records.Blob(
+        drive=1,
+        digest=DIGEST,
+        size_bytes=5 << 20,
+        account=1,
+        codec=records.Codec.PLAIN,
+        key_id="key",
+        envelope=b"\x01\x02",
+        storage_class="STANDARD_IA",
+        damaged=True,
+    ),
+    "content": records.Content(BLOB),
+    "ref": records.Ref(),
+    "candidate": records.Candidate(TIME),
+    "blob-trash": records.BlobTrash(1, DIGEST, 5 << 20),
+    "manifest-trash": records.ManifestTrash(TIME),
+    "journal-entry": records.JournalEntry(
+        records.JournalKind.OBJECT_COMPLETED, TIME, BUCKET, KEY, VERSION
+    ),
+}
+
+VALUES: dict[str, bytes] = {
+    **{name: encode(record) for name, record in RECORDS.items()},
+    **{f"object-{name}": encode_object(HEAD, tail) for name, tail in TAILS.items()},
+    "payload": encode_payload(b"hello"),
+    "counter": encode_counter(-42),
+}
+
+KEYS: dict[str, bytes] = {
+    "format": keys.FORMAT,
+    "sweep-hold": keys.SWEEP_HOLD,
+    "incarnation": keys.incarnation(7),
+    "drive": keys.drive(1),
+    "bucket-name": keys.bucket_name("photos"),
+    "bucket": keys.bucket(BUCKET),
+    "live": keys.live(BUCKET),
+    "usage": keys.usage(BUCKET, 7, b"n"),
+    "object": keys.object_(BUCKET, KEY),
+    "version": keys.version(BUCKET, KEY, TIME, VERSION),
+    "payload": keys.payload(BUCKET, KEY),
+    "upload": keys.upload(BUCKET, KEY, TIME, UPLOAD),
+    "part": keys.part(UPLOAD, 10_000),
+    "manifest": keys.manifest(UPLOAD),
+    "manifest-ref": keys.manifest_ref(UPLOAD, VERSION),
+    "blob": keys.blob(BLOB),
+    "content": keys.content(1, DIGEST, records.Codec.PLAIN, "STANDARD"),
+    "version-ref": keys.version_ref(BLOB, VERSION),
+    "part-ref": keys.part_ref(BLOB, ATTEMPT),
+    "blob-candidate": keys.blob_candidate(BLOB),
+    "manifest-candidate": keys.manifest_candidate(UPLOAD),
+    "parts-candidate": keys.parts_candidate(UPLOAD),
+    "bucket-candidate": keys.bucket_candidate(BUCKET),
+    "blob-trash": keys.blob_trash(BLOB),
+    "manifest-trash": keys.manifest_trash(UPLOAD),
+    "journal": keys.JOURNAL,
+}
+
+
+def read(name: str) -> dict[str, bytes]:
+    """A golden file: lines of a name and bytes in hex."""
+    lines = (GOLDEN / name).read_text().splitlines()
+    return {what: bytes.fromhex(data) for what, data in (line.split() for line in lines)}
+
+
+def write(name: str, rows: dict[str, bytes]) -> None:
+    lines = [f"{what} {data.hex()}\n" for what, data in rows.items()]
+    (GOLDEN / name).write_text("".join(lines))
+
+
+if __name__ == "__main__":
+    write("values-1.txt", VALUES)
+    write("keys-1.txt", KEYS)
