@@ -247,17 +247,15 @@ class Completions:
         return Completed(place.bucket.name, place.key.decode(), etag, whole)
 
     async def _thaw(self, attempt: _Attempt) -> None:
-        """Let the upload go on after a list that did not fit."""
+        """Let the upload go on after a list that did not fit. A `Conflict` says that others
+        have gone on with it: what this attempt has seen of the parts may be their doing."""
         batch = Batch()
         batch.expect(attempt.frozen)
         batch.put(
             attempt.place.row_key,
             encode(structs.replace(attempt.upload, state=UploadState.OPEN)),
         )
-        try:
-            await self._core.writer.commit(batch)
-        except Conflict:
-            return
+        await self._core.writer.commit(batch)
 
 
 def _check_list(listed: Sequence[ListedPart]) -> None:
