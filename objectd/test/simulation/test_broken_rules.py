@@ -1,0 +1,204 @@
+"""The simulation must be able to fail: each rule that is broken here must be noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from objectd.errors import DamagedBlob
+from objectd.interfaces import (
+    At,
+    BlobLocation,
+    EmptyRange,
+    Expectation,
+    IMetadataStore,
+    Outcome,
+    OutcomeKind,
+    Present,
+    Token,
+)
+from objectd.model import keys
+from objectd.model.codec import decode
+from objectd.model.records import Blob
+from objectd.objects import publishing, reading, sweep
+from objectd.objects.reads import Reads
+from objectd.objects.writer import Batch, Writer
+from objectd.testing.simulation import Violated, simulate
+from objectd.testing.simulation.drives import Drives, File
+from objectd.testing.simulation.metadata import MetadataOwner
+from objectd.testing.simulation.world import Epoch
+
+SEEDS_MAX = 2000
+
+
+class BrokenRuleTests(SynchronousTestCase):
+    def assert_noticed(self) -> None:
+        """Some seed finds what `patch` has broken."""
+        for seed in range(SEEDS_MAX):
+            try:
+                simulate(seed)
+            except Violated:
+                break
+            finally:
+                self.flushLoggedErrors()
+        else:
+            self.fail(f"none of {SEEDS_MAX} seeds notices it")
+
+    def ignore(self, is_ignored: Callable[[Expectation], bool]) -> None:
+        """Have commits not expect what they should."""
+        expect = Batch.expect
+
+        def forgetful(batch: Batch, *expectations: Expectation) -> None:
+            expect(batch, *(e for e in expectations if not is_ignored(e)))
+
+        self.patch(Batch, "expect", forgetful)
+
+    def ignore_key(self, prefix: bytes) -> None:
+        self.ignore(lambda e: not isinstance(e, EmptyRange) and e.key.startswith(prefix))
+
+    # Expectations
+
+    def test_object_row(self) -> None:
+        """A writer that does not expect the object as it read it is noticed."""
+        self.ignore_key(keys.objects(0)[:1])
+        self.assert_noticed()
+
+    def test_shared_blob(self) -> None:
+        """A writer that shares a blob without expecting it to be there is noticed."""
+        self.ignore_key(keys.blob(b""))
+        self.assert_noticed()
+
+    def test_live_bucket(self) -> None:
+        """A writer that does not expect its bucket to be alive is noticed."""
+        self.ignore(lambda e: isinstance(e, Present) and e.key.startswith(keys.live(0)[:1]))
+        self.assert_noticed()
+
+    def test_bucket_name(self) -> None:
+        """A CreateBucket that does not expect the name to be free is noticed."""
+        self.ignore_key(keys.BUCKET_NAMES)
+        self.assert_noticed()
+
+    def test_empty_bucket(self) -> None:
+        """A DeleteBucket that does not expect the bucket to be empty is noticed."""
+        self.ignore(lambda e: isinstance(e, EmptyRange) and e.start[:1] == keys.objects(0)[:1])
+        self.assert_noticed()
+
+    def test_upload_row(self) -> None:
+        """A part or a Complete that does not expect the upload as it read it is noticed."""
+        self.ignore_key(keys.uploads(0)[:1])
+        self.assert_noticed()
+
+    def test_part_row(self) -> None:
+        """A part that does not expect the part that it replaces is noticed."""
+        self.ignore_key(keys.parts(b""))
+        self.assert_noticed()
+
+    def test_no_references(self) -> None:
+        """A collector that does not expect a blob to be without references is noticed."""
+        self.ignore(lambda e: isinstance(e, EmptyRange) and e.start.startswith(keys.refs(b"")))
+        self.assert_noticed()
+
+    def test_same_candidate(self) -> None:
+        """A collector that forgets a newer candidate than it has seen is noticed."""
+        self.ignore(lambda e: isinstance(e, At) and e.key.startswith(keys.BLOB_CANDIDATES))
+        self.assert_noticed()
+
+    # Rows
+
+    def test_candidate(self) -> None:
+        """A reference that is released without a candidate is noticed."""
+        put = Batch.put
+
+        def forgetful(batch: Batch, key: bytes, value: bytes) -> None:
+            if not key.startswith(keys.BLOB_CANDIDATES):
+                put(batch, key, value)
+
+        self.patch(Batch, "put", forgetful)
+        self.assert_noticed()
+
+    # Files
+
+    def test_sweep_of_living_incarnations(self) -> None:
+        """A sweep that takes files of processes that live is noticed."""
+        self.patch(sweep, "incarnation_of", lambda uid: 0)
+        self.assert_noticed()
+
+    def test_unlink_under_readers(self) -> None:
+        """A collector that does not wait for reads is noticed."""
+
+        async def at_once(reads: Reads) -> None:
+            return None
+
+        self.patch(Epoch, "drained", at_once)
+        self.assert_noticed()
+
+    def test_reads_of_other_processes(self) -> None:
+        """A collector that waits for the reads of its own process only is noticed."""
+        self.patch(Epoch, "drained", Reads.drained)
+        self.assert_noticed()
+
+    def test_reading_from_the_trash(self) -> None:
+        """A reader that does not find a blob that was collected meanwhile is noticed."""
+
+        async def locate(metadata: IMetadataStore, uid: bytes) -> BlobLocation:
+            [row] = await metadata.get([keys.blob(uid)])
+            if row is None:
+                raise DamagedBlob(uid.hex(), "its row is missing")
+            blob = decode(Blob, row.value)
+            return BlobLocation(blob.drive, uid, blob.digest, blob.size_bytes)
+
+        self.patch(reading, "locate", locate)
+        self.assert_noticed()
+
+    def test_dropping_what_may_be_referred_to(self) -> None:
+        """A writer that drops its file though its commit may have been applied is noticed."""
+
+        class Never(Exception):
+            pass
+
+        self.patch(publishing, "OutcomeUnknown", Never)
+        self.assert_noticed()
+
+    # Durability
+
+    def test_unsynced_data(self) -> None:
+        """A blob that is sealed without a sync of its data is noticed."""
+
+        def keep_unsynced(file: File, digest: bytes) -> None:
+            file.digest = digest
+
+        self.patch(File, "seal", keep_unsynced)
+        self.assert_noticed()
+
+    def test_unsynced_names(self) -> None:
+        """A blob that is sealed without a sync of its directory is noticed."""
+        self.patch(Drives, "sync_names", lambda drives, files: None)
+        self.assert_noticed()
+
+    def test_answers_before_the_sync(self) -> None:
+        """A metadata store that answers before what it says is durable is noticed."""
+
+        def answer_at_once(
+            owner: MetadataOwner,
+            position: int | None,
+            give: Callable[[], None],
+            lose: Callable[[], None],
+        ) -> None:
+            answer_when_durable(owner, position, lambda: None, lambda: None)
+            give()
+
+        answer_when_durable = MetadataOwner.answer_when_durable
+        self.patch(MetadataOwner, "answer_when_durable", answer_at_once)
+        self.assert_noticed()
+
+    # Lost answers
+
+    def test_not_asking_for_the_outcome(self) -> None:
+        """A writer that takes a lost answer for a refusal is noticed."""
+
+        async def guess(writer: Writer, token: Token) -> Outcome:
+            return Outcome(OutcomeKind.NOT_APPLIED)
+
+        self.patch(Writer, "_outcome", guess)
+        self.assert_noticed()

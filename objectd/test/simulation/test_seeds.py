@@ -1,0 +1,86 @@
+"""The protocols, proved on thousands of seeds.
+
+A seed that fails is run again, with all that happened in it, by
+`python -m objectd.testing.simulation SEED`.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from objectd.testing.simulation import Violated, simulate
+
+SEEDS_A_TEST = 500
+
+
+class SeedTests(SynchronousTestCase):
+    def run_seeds(self, nth: int) -> None:
+        for seed in range(nth * SEEDS_A_TEST, (nth + 1) * SEEDS_A_TEST):
+            try:
+                simulate(seed)
+            except Violated as violated:
+                self.fail(f"seed {seed}: {violated}")
+            finally:
+                self.flushLoggedErrors()  # clients that went away leave failures to the log
+
+    def test_first(self) -> None:
+        """Every invariant holds on the first seeds."""
+        self.run_seeds(0)
+
+    def test_second(self) -> None:
+        """Every invariant holds on more seeds."""
+        self.run_seeds(1)
+
+    def test_third(self) -> None:
+        """Every invariant holds on yet more seeds."""
+        self.run_seeds(2)
+
+    def test_fourth(self) -> None:
+        """Every invariant holds on the seeds that the tests of broken rules may reach."""
+        self.run_seeds(3)
+
+
+class DeterminismTests(SynchronousTestCase):
+    def test_same_seed(self) -> None:
+        """A seed does the same again, step by step."""
+        traces: list[list[str]] = [[], []]
+        for trace in traces:
+            simulate(7, trace.append)
+        self.flushLoggedErrors()
+        self.assertEqual(traces[0], traces[1])
+        self.assertGreater(len(traces[0]), 100)
+
+    def test_coverage(self) -> None:
+        """Seeds between them do everything that a client can do, and every kind of disaster."""
+        counts: dict[str, int] = {}
+        for seed in range(100):
+            for what, count in simulate(seed).items():
+                counts[what] = counts.get(what, 0) + count
+        self.flushLoggedErrors()
+        wanted = (
+            "abort",
+            "collector: trouble",
+            "complete",
+            "complete: UploadNotFound",
+            "create bucket",
+            "create upload",
+            "delete",
+            "delete bucket",
+            "delete bucket: BucketNotEmpty",
+            "delete many",
+            "get: InBlob",
+            "get: InManifest",
+            "get: InRow",
+            "get: Nothing",
+            "kill",
+            "kill of all",
+            "list",
+            "owner restart",
+            "power failure",
+            "put",
+            "put part",
+            "put: CancelledError",
+            "put: IncompleteBody",
+            "put: StoreFull",
+        )
+        self.assertEqual([what for what in wanted if not counts.get(what)], [])
