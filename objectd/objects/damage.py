@@ -19,5 +19,5 @@ def decoded(record_type: type[_R], key: bytes, value: bytes | None) -> _R | None
     try:
         return decode(record_type, value or b"")
     except DamagedRecord as error:
-        _log.error("{key}: {error}; what it led to is out of reach", key=key, error=error)
+        _log.error("{key!r}: {error}; what it led to is out of reach", key=key, error=error)
         return None

@@ -99,4 +99,4 @@ async def _drop(staged: StagedBlob) -> None:
     try:
         await staged.drop()
     except ObjectdError:
-        _log.failure("a file that nothing refers to stays until the sweep: {blob}", blob=staged.uid)
+        _log.failure("a file nothing refers to stays until the sweep: {blob}", blob=staged.uid.hex())

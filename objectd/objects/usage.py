@@ -66,7 +66,7 @@ async def fold(metadata: IMetadataStore, writer: Writer) -> int:
             try:
                 batch.add(keys.usage(bucket_id, 0, quantity), decode_counter(value or b""))
             except DamagedRecord as error:
-                _log.error("a usage counter is lost: {key}: {error}", key=key, error=error)
+                _log.error("a usage counter is lost: {key!r}: {error}", key=key, error=error)
             folded += 1
         if len(batch):
             await writer.commit(batch)
