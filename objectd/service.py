@@ -239,9 +239,11 @@ def reload_on_hangup(service: ObjectdService, reactor: PosixReactorBase) -> None
 
 
 def _log_request(event: AccessEvent) -> None:
+    """One line, formatted here: the logger's own formatting of as many fields took 18 % of
+    the time of a small GET."""
     _log.info(
-        "{event.method} {event.path} {event.status} {code} {event.bytes_in} in "
-        "{event.bytes_out} out {event.milliseconds:.1f} ms {event.request_id} {event.peer}",
-        event=event,
-        code=event.error_code or "-",
+        "{line}",
+        line=f"{event.method} {event.path} {event.status} {event.error_code or '-'} "
+        f"{event.bytes_in} in {event.bytes_out} out {event.milliseconds:.1f} ms "
+        f"{event.request_id} {event.peer}",
     )
