@@ -95,7 +95,7 @@ class HeadParser:
 
     def _read_hoisted_header(self, arguments: Arguments, name: str, text: str) -> None:
         """Presigned URLs carry headers in the query, where they may hold anything."""
-        if not header_text.is_safe(text):
+        if not (header_text.is_name(name) and header_text.is_safe(text)):
             raise invalid_argument(name, text, f"{name} cannot be a header.")
         self._read_header(arguments, name.lower().encode(), text.encode())
 

@@ -49,11 +49,13 @@ IllegalVersioningConfigurationException 400 The versioning configuration specifi
     request is not valid.
 IncompleteBody 400 You did not provide the number of bytes specified by the Content-Length HTTP
     header.
+InsufficientStorage 507 There is no space left to store this.
 InternalError 500 We encountered an internal error. Please try again.
 InvalidAccessKeyId 403 The AWS access key ID that you provided does not exist in our records.
 InvalidArgument 400 Invalid Argument
 InvalidBucketName 400 The specified bucket is not valid.
 InvalidBucketState 409 The request is not valid for the current state of the bucket.
+InvalidChunkSizeError 400 A chunk of the body has a size that is not allowed.
 InvalidDigest 400 The Content-MD5 you specified was invalid.
 InvalidEncryptionAlgorithmError 400 The encryption request that you specified is not valid.
 InvalidHostHeader 400 The host headers provided in the request are not valid.
@@ -79,6 +81,8 @@ MalformedACLError 400 The XML you provided was not well-formed or did not valida
     published schema
 MalformedPolicy 400 Policies must be valid JSON and the first byte must be '{'
 MalformedPOSTRequest 400 The body of your POST request is not well-formed multipart/form-data.
+MalformedTrailerError 400 The request contained trailing data that was not well-formed or did
+    not conform to our published schema.
 MalformedXML 400 The XML you provided was not well-formed or did not validate against our
     published schema
 MaxMessageLengthExceeded 400 Your request was too large.
@@ -111,6 +115,7 @@ PermanentRedirect 301 The bucket you are attempting to access must be addressed 
     specified endpoint. Please send all future requests to this endpoint.
 PreconditionFailed 412 At least one of the pre-conditions you specified did not hold
 ReplicationConfigurationNotFoundError 404 The replication configuration was not found
+RequestHeaderSectionTooLarge 400 Your request header section exceeds the maximum allowed size.
 RequestTimeout 400 Your socket connection to the server was not read from or written to within
     the timeout period.
 RequestTimeTooSkewed 403 The difference between the request time and the server's time is too

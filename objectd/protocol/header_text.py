@@ -9,12 +9,17 @@ written as an RFC 2047 encoded word, as S3 does
 from __future__ import annotations
 
 import base64
+import binascii
 import re
-from email.errors import HeaderParseError
-from email.header import decode_header
 
 _FORBIDDEN = re.compile("[\r\n\0]")
 _PRINTABLE = re.compile("[\t -~]*")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_ENCODED_WORD = re.compile(r"=\?([^?= ]+)\?([bBqQ])\?([^? ]*)\?=")
+_BETWEEN_ENCODED_WORDS = re.compile(r"(?<=\?=)[ \t]+(?==\?)")
+_CHARSETS = frozenset({"utf-8", "us-ascii", "iso-8859-1"})
+"""Those of which any text that comes out can be kept: Python knows some that give lone
+surrogates, and some that are no text at all."""
 
 
 def decode(raw: bytes) -> str:
@@ -35,17 +40,30 @@ def is_safe(text: str) -> bool:
     return _FORBIDDEN.search(text) is None
 
 
+def is_name(text: str) -> bool:
+    """Whether a header can have this name (RFC 9110, 5.1)."""
+    return _NAME.fullmatch(text) is not None
+
+
 def decode_metadata(raw: bytes) -> str:
+    """Text with an encoded word that cannot be decoded is kept as it is."""
     text = decode(raw)
     if "=?" not in text:
         return text
     try:
-        return "".join(
-            part if isinstance(part, str) else part.decode(charset or "ascii")
-            for part, charset in decode_header(text)
-        )
-    except (HeaderParseError, LookupError, UnicodeDecodeError):
+        # RFC 2047, 6.2: the space between two encoded words belongs to neither.
+        return _ENCODED_WORD.sub(_decoded_word, _BETWEEN_ENCODED_WORDS.sub("", text))
+    except ValueError:
         return text
+
+
+def _decoded_word(match: re.Match[str]) -> str:
+    charset, encoding, encoded = match.groups()
+    if charset.lower() not in _CHARSETS:
+        raise ValueError(f"{charset} is not among {sorted(_CHARSETS)}")
+    if encoding in "bB":
+        return base64.b64decode(encoded, validate=True).decode(charset)
+    return binascii.a2b_qp(encoded, header=True).decode(charset)
 
 
 def encode_metadata(text: str) -> bytes:

@@ -18,7 +18,15 @@ from objectd.protocol.errors import S3Error
 from objectd.protocol.messages import HttpRequest
 from objectd.protocol.model import Scope
 
-__all__ = ["Query", "Scope", "Target", "bucket_in_host", "parse_query", "parse_target"]
+__all__ = [
+    "Query",
+    "Scope",
+    "Target",
+    "bucket_in_host",
+    "origin_form",
+    "parse_query",
+    "parse_target",
+]
 
 Query: TypeAlias = tuple[tuple[str, str | None], ...]
 
@@ -42,13 +50,13 @@ def parse_target(request: HttpRequest, domains: Sequence[str]) -> Target:
 
     `domains` are the names (lower case, no port) below which the first label of the Host is
     the bucket; with any other Host the first segment of the path is. Raises `S3Error`
-    InvalidURI for what cannot be decoded and InvalidBucketName for an empty bucket name.
+    InvalidURI for what cannot be decoded or is not in origin-form, and InvalidBucketName for
+    an empty bucket name.
     """
-    _, target = _split_absolute_form(request)
-    path, _, raw_query = target.partition(b"?")
+    path = request.raw_path
     if not path.startswith(b"/"):
         raise S3Error("InvalidURI")
-    query = parse_query(raw_query) if raw_query else ()
+    query = parse_query(request.raw_query) if request.raw_query else ()
     bucket = bucket_in_host(request, domains)
     raw_key = path[1:]
     if bucket is None:
@@ -71,24 +79,26 @@ def parse_query(raw: bytes) -> Query:
     )
 
 
-def _split_absolute_form(request: HttpRequest) -> tuple[bytes, bytes]:
-    """Host and origin-form; the authority of an absolute-form replaces the Host header
-    (RFC 9112, 3.2.2)."""
+def origin_form(request: HttpRequest) -> HttpRequest:
+    """The request with a target that begins with a slash, which everything else is made for.
+
+    The authority of an absolute-form must be that of the Host header: the latter is signed,
+    and the former would replace it (RFC 9112, 3.2.2). Raises `S3Error` InvalidURI.
+    """
     if request.target.startswith(b"/"):
-        return request.header(b"host") or b"", request.target
+        return request
     match = _ABSOLUTE_FORM.match(request.target)
-    if match is None:
+    if match is None or match.group(1) != request.header(b"host"):
         raise S3Error("InvalidURI")
     rest = request.target[match.end() :]
-    return match.group(1), rest if rest.startswith(b"/") else b"/" + rest
+    return attrs.evolve(request, target=rest if rest.startswith(b"/") else b"/" + rest)
 
 
 def bucket_in_host(request: HttpRequest, domains: Sequence[str]) -> str | None:
     """The bucket that the host names, below one of `domains`; None in path style."""
     if not domains:
         return None
-    host, _ = _split_absolute_form(request)
-    name = host.decode("latin-1").lower()
+    name = (request.header(b"host") or b"").decode("latin-1").lower()
     if not name.startswith("["):
         name = name.partition(":")[0]
     name = name.removesuffix(".")

@@ -30,6 +30,10 @@ DocumentParser: TypeAlias = Callable[[bytes], dict[str, Value]]
 TOKEN_BYTES_MAX = 1 << 16
 """The most bytes of one tag or comment: a million attributes cost a second to take apart."""
 
+LIST_ELEMENTS_MAX = 10_000
+"""The longest list of S3 is that of an upload's parts. As many elements as a body may hold
+bytes for cost a second and a half."""
+
 _XML_BOOLEANS = {"1": "true", "0": "false"}
 
 
@@ -37,8 +41,8 @@ def compile_document(root: str, shape: Shape, error_code: str) -> DocumentParser
     """A parser of documents with this root element.
 
     It raises `S3Error` with `error_code` for a document that is not well-formed or does not
-    fit the shape: unknown, repeated or missing elements, a value that is not one, or a tag
-    longer than `TOKEN_BYTES_MAX`.
+    fit the shape: unknown, repeated or missing elements, a value that is not one, a tag
+    longer than `TOKEN_BYTES_MAX`, or a list longer than `LIST_ELEMENTS_MAX`.
     """
     structure = _compile_structure(shape)
 
@@ -106,9 +110,9 @@ class _Open:
 
     def add(self, field: _Field, value: Value) -> None:
         if isinstance(self.node, _List):
-            self.elements.append(value)
+            _append(self.elements, value)
         elif field.repeats:
-            cast(list[Value], self.members.setdefault(field.member, [])).append(value)
+            _append(cast(list[Value], self.members.setdefault(field.member, [])), value)
         else:
             self.members[field.member] = value
 
@@ -178,6 +182,12 @@ class _Document:
 
     def _text(self, text: str) -> None:
         self._open[-1].text.append(text)
+
+
+def _append(elements: list[Value], value: Value) -> None:
+    if len(elements) == LIST_ELEMENTS_MAX:
+        raise _DoesNotFit(f"a list of more than {LIST_ELEMENTS_MAX} elements")
+    elements.append(value)
 
 
 def _local(name: str) -> str:

@@ -22,7 +22,7 @@ from objectd.protocol.model import ServiceModel
 from objectd.protocol.operations import Operation as Protocol
 from objectd.protocol.operations import compiled
 from objectd.protocol.routes import Router
-from objectd.protocol.targets import Target, parse_target
+from objectd.protocol.targets import Target, origin_form, parse_target
 from objectd.s3.body import VerifiedBody, carries_digest, check_document
 from objectd.s3.call import Answer, Call
 from objectd.s3.conditions import MEMBERS
@@ -93,6 +93,7 @@ class S3Application:
         return self._document(error, "", request_id)
 
     async def _respond(self, request: HttpRequest, raw_body: RequestBody) -> Response:
+        request = origin_form(request)
         target = parse_target(request, self._settings.domains)
         region = self._settings.region if self._settings.strict_region else None
         principal = await authenticate(
@@ -100,12 +101,18 @@ class S3Application:
         )
         operation, protocol = self._operation(request, target)
         refuse_unsupported(operation, protocol, request, target)
+        if protocol.streaming_input:
+            require_length(request)
         body = VerifiedBody(raw_body, principal.payload, run_in_thread=self._run_in_thread)
         arguments = await _arguments(protocol, request, target, body)
         require_supported(operation, arguments)
         call = Call(self._store, principal, request, body, self._settings.region)
         answer = await operation.carry_out(call, arguments)
-        return self._response(request, protocol, answer)
+        try:
+            return self._response(request, protocol, answer)
+        except BaseException:
+            answer.close()
+            raise
 
     def _operation(self, request: HttpRequest, target: Target) -> tuple[Operation, Protocol]:
         names = {name for name, _ in request.headers}
@@ -173,6 +180,13 @@ def refuse_unsupported(
                 extra={"Header": header},
             )
     require_supported(operation, protocol.parse_head(request, target))
+
+
+def require_length(request: HttpRequest) -> None:
+    """A body that is stored must say how long it is, or that it comes in chunks: otherwise a
+    client that forgot it would store an empty object."""
+    if request.header(b"content-length") is None and request.header(b"transfer-encoding") is None:
+        raise S3Error("MissingContentLength")
 
 
 def require_supported(operation: Operation, arguments: dict[str, object]) -> None:

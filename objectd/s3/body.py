@@ -133,7 +133,7 @@ def decoded(text: str, name: str) -> bytes:
     """Raises `InvalidArgument`."""
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:
         raise InvalidArgument(f"{name} is not base64", name=name, value=text) from None
 
 

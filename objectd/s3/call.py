@@ -37,11 +37,17 @@ class Call:
 
 @attrs.frozen
 class Answer:
-    """A result under boto3's names; `body` is the stream of an operation that has one."""
+    """A result under boto3's names; `body` is what an operation sends that is not a document.
+    A stream is closed by whom the answer is handed to."""
 
     result: Mapping[str, object] = attrs.field(factory=dict)
-    body: ByteStream | None = None
+    body: bytes | ByteStream | None = None
     status: int | None = None
+
+    def close(self) -> None:
+        """Release the body of an answer that will not be sent."""
+        if self.body is not None and not isinstance(self.body, bytes):
+            self.body.close()
 
 
 def canonical_id(store: ObjectStore, account: int) -> str:

@@ -7,7 +7,7 @@ from objectd.auth.errors import AuthError
 from objectd.errors import ObjectdError
 from objectd.protocol.errors import S3Error
 
-_CODES: dict[type[ObjectdError], str] = {
+CODES: dict[type[ObjectdError], str] = {
     errors.AnswerLost: "ServiceUnavailable",
     errors.BadDigest: "BadDigest",
     errors.BucketAlreadyExists: "BucketAlreadyExists",
@@ -39,7 +39,7 @@ def to_s3_error(error: ObjectdError) -> S3Error | None:
     (a damaged record, a failed store), which the client learns as an `InternalError`."""
     if isinstance(error, AuthError):
         return S3Error(error.code, str(error), extra=error.details)
-    code = _CODES.get(type(error))
+    code = CODES.get(type(error))
     if code is None:
         return None
     return S3Error(code, _message(error), extra=_extra(error))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import base64
-import binascii
+from binascii import crc32
 
 from objectd.objects import ListedObject
 from objectd.objects.listing import after_key, after_marker
 from objectd.objects.settings import LIST_ENTRIES_MAX
-from objectd.protocol.errors import S3Error, invalid_argument
+from objectd.protocol.errors import S3Error
 from objectd.s3.call import Answer, Call, canonical_id
 
 _TOKEN_VERSION = b"\x01"
+_TOKEN_HEAD_BYTES = len(_TOKEN_VERSION) + 4
 
 
 async def list_objects(
@@ -24,12 +25,13 @@ async def list_objects(
     MaxKeys: int = LIST_ENTRIES_MAX,
     EncodingType: str | None = None,
 ) -> Answer:
+    page_entries_max = entries_max(MaxKeys)
     page = await call.store.listings.objects(
         Bucket,
         prefix=Prefix,
         delimiter=Delimiter,
         position=after_marker(Marker, Prefix, Delimiter) if Marker else b"",
-        entries_max=entries_max(MaxKeys, "max-keys"),
+        entries_max=page_entries_max,
     )
     truncated = page.next_position is not None
     return Answer(
@@ -38,7 +40,7 @@ async def list_objects(
             "Prefix": Prefix,
             "Marker": Marker,
             "NextMarker": page.last if truncated and Delimiter else None,
-            "MaxKeys": MaxKeys,
+            "MaxKeys": page_entries_max,
             "Delimiter": Delimiter or None,
             "EncodingType": EncodingType,
             "IsTruncated": truncated,
@@ -64,12 +66,13 @@ async def list_objects_v2(
         position = _position(ContinuationToken)
     else:
         position = after_key(StartAfter) if StartAfter else b""
+    page_entries_max = entries_max(MaxKeys)
     page = await call.store.listings.objects(
         Bucket,
         prefix=Prefix,
         delimiter=Delimiter,
         position=position,
-        entries_max=entries_max(MaxKeys, "max-keys"),
+        entries_max=page_entries_max,
     )
     following = None if page.next_position is None else _token(page.next_position)
     return Answer(
@@ -80,7 +83,7 @@ async def list_objects_v2(
             "ContinuationToken": ContinuationToken,
             "NextContinuationToken": following,
             "KeyCount": len(page.objects) + len(page.prefixes),
-            "MaxKeys": MaxKeys,
+            "MaxKeys": page_entries_max,
             "Delimiter": Delimiter or None,
             "EncodingType": EncodingType,
             "IsTruncated": following is not None,
@@ -90,12 +93,8 @@ async def list_objects_v2(
     )
 
 
-def entries_max(asked: int, name: str) -> int:
+def entries_max(asked: int) -> int:
     """How many entries a page may have: never more than 1,000, however many are asked for."""
-    if asked < 0:
-        raise invalid_argument(
-            name, str(asked), "Argument maxKeys must be an integer between 0 and 2147483647"
-        )
     return min(asked, LIST_ENTRIES_MAX)
 
 
@@ -117,14 +116,17 @@ def _contents(call: Call, listed: ListedObject, *, owner: bool) -> dict[str, obj
 
 
 def _token(position: bytes) -> str:
-    return base64.urlsafe_b64encode(_TOKEN_VERSION + position).decode()
+    """A position in a form that tells a client nothing and that it cannot get wrong unnoticed:
+    one that was cut or changed on its way would skip keys."""
+    checksum = crc32(position).to_bytes(4, "big")
+    return base64.urlsafe_b64encode(_TOKEN_VERSION + checksum + position).decode()
 
 
 def _position(token: str) -> bytes:
     try:
-        data = base64.b64decode(token, altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        data = b""
-    if data[:1] != _TOKEN_VERSION:
+        position = base64.urlsafe_b64decode(token)[_TOKEN_HEAD_BYTES:]
+    except ValueError:
+        position = b""
+    if token != _token(position):
         raise S3Error("InvalidArgument", "The continuation token provided is incorrect")
-    return data[1:]
+    return position

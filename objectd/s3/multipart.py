@@ -129,12 +129,13 @@ async def list_parts(
     MaxParts: int = LIST_ENTRIES_MAX,
     PartNumberMarker: int = 0,
 ) -> Answer:
+    page_parts_max = entries_max(MaxParts)
     page = await call.store.uploads.parts(
         Bucket,
         Key,
         UploadId,
         after_number=PartNumberMarker,
-        parts_max=entries_max(MaxParts, "max-parts"),
+        parts_max=page_parts_max,
     )
     upload = page.upload
     owner = {"ID": canonical_id(call.store, upload.owner)}
@@ -145,7 +146,7 @@ async def list_parts(
             "UploadId": UploadId,
             "PartNumberMarker": PartNumberMarker,
             "NextPartNumberMarker": page.parts[-1][0] if page.parts else None,
-            "MaxParts": MaxParts,
+            "MaxParts": page_parts_max,
             "IsTruncated": page.more,
             "Parts": [_shown_part(number, part) for number, part in page.parts],
             "Initiator": owner,
@@ -168,13 +169,14 @@ async def list_multipart_uploads(
     MaxUploads: int = LIST_ENTRIES_MAX,
     EncodingType: str | None = None,
 ) -> Answer:
+    page_uploads_max = entries_max(MaxUploads)
     page = await call.store.uploads.list(
         Bucket,
         prefix=Prefix,
         delimiter=Delimiter,
         key_marker=KeyMarker,
         upload_id_marker=UploadIdMarker,
-        uploads_max=entries_max(MaxUploads, "max-uploads"),
+        uploads_max=page_uploads_max,
     )
     next_key, next_upload = page.next_markers
     return Answer(
@@ -187,7 +189,7 @@ async def list_multipart_uploads(
             "Prefix": Prefix,
             "Delimiter": Delimiter or None,
             "EncodingType": EncodingType,
-            "MaxUploads": MaxUploads,
+            "MaxUploads": page_uploads_max,
             "IsTruncated": page.more,
             "Uploads": [_shown_upload(call, key, upload) for key, upload in page.uploads],
             "CommonPrefixes": [{"Prefix": prefix} for prefix in page.prefixes],

@@ -87,6 +87,9 @@ async def get_object(
         opened.close()
         raise
     result.update(_overrides(overrides))
+    if opened.payload is not None:
+        opened.close()
+        return Answer(result, opened.payload[start:stop], status)
     return Answer(result, opened.stream(start, stop), status)
 
 

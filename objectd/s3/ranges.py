@@ -6,7 +6,8 @@ import re
 
 from objectd.errors import InvalidRange
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=([0-9]{0,99})-([0-9]{0,99})")
+"""Of more digits no number is meant seriously, and `int` raises for thousands of them."""
 
 
 def resolve_range(header: str, size_bytes: int) -> tuple[int, int] | None:

@@ -79,6 +79,14 @@ class Channel(HTTPChannel):
         self._deadline = Deadline(site.clock, self._out_of_time)
         self._deadline.set(site.deadlines.headers_seconds)
         if not site.connected(self):
+            self._refuse_connection()
+
+    def _refuse_connection(self) -> None:
+        """Over TLS without a word: that would have to wait, with an open socket, for a
+        handshake that may never come."""
+        if self.secure:
+            self.abort()
+        else:
             self.refuse(RefusalCode.SLOW_DOWN, "The server has too many connections.")
             self.loseConnection()
 

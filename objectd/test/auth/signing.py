@@ -48,12 +48,13 @@ def signed(
     *,
     params: Mapping[str, str] | None = None,
     payload: str | None = None,
+    access_key: str = ACCESS_KEY,
     secret_key: str = SECRET_KEY,
     region: str = "us-east-1",
 ) -> HttpRequest:
     """Signed in the Authorization header, now."""
     unsigned = _unsigned(method, target, headers, params)
-    signer = _HeaderAuth(Credentials(ACCESS_KEY, secret_key), "s3", region)
+    signer = _HeaderAuth(Credentials(access_key, secret_key), "s3", region)
     signer.declared_payload = payload
     signer.add_auth(unsigned)
     return _as_received(unsigned)
@@ -66,12 +67,13 @@ def presigned(
     *,
     expires_seconds: int = 3600,
     payload: str | None = None,
+    access_key: str = ACCESS_KEY,
     secret_key: str = SECRET_KEY,
     region: str = "us-east-1",
 ) -> HttpRequest:
     """Signed in the query, now."""
     unsigned = _unsigned(method, target, headers, None)
-    credentials = Credentials(ACCESS_KEY, secret_key)
+    credentials = Credentials(access_key, secret_key)
     signer = _QueryAuth(credentials, "s3", region, expires=expires_seconds)
     signer.declared_payload = payload
     signer.add_auth(unsigned)

@@ -131,6 +131,14 @@ class ArgumentTests(SynchronousTestCase):
             error = self.refusal(operation, f"/b/k?{name}=a%0d%0aSet-Cookie:b")
             self.assertEqual(error.extra["ArgumentName"], name)
 
+    def test_hoisted_names(self) -> None:
+        """A query parameter that stands for a header has a name that a header can have."""
+        for name in ("x-amz-meta-a%0d%0aSet-Cookie:b", "x-amz-meta-a%00", "x-amz-meta-%C3%A9"):
+            error = self.refusal("PutObject", f"/b/k?{name}=1")
+            self.assertEqual(error.code, "InvalidArgument")
+        found = self.parse("PutObject", "/b/k?X-Amz-Meta-A_b=1")
+        self.assertEqual(found["Metadata"], {"a_b": "1"})
+
     def test_invalid_condition(self) -> None:
         """A condition with a date that is none is ignored."""
         found = self.parse("GetObject", "/b/k", ((b"if-modified-since", b"yesterday"),))

@@ -94,6 +94,20 @@ class HeaderTextTests(SynchronousTestCase):
         for raw in (b"=?x-none?B?AA==?=", b"=?UTF-8?B?/w==?=", b"=?UTF-8?B?A?=", b"=?"):
             self.assertEqual(decode_metadata(raw), raw.decode())
 
+    def test_charsets(self) -> None:
+        """Encoded words in UTF-8, Latin-1 and ASCII are read; in any other charset, of which
+        Python has some that are no text, they are kept as they are."""
+        self.assertEqual(decode_metadata(b"=?utf-8?Q?gr=C3=BC=C3=9Fe_a?="), "grüße a")
+        self.assertEqual(decode_metadata(b"=?ISO-8859-1?Q?=FC?= =?us-ascii?b?YQ==?= b"), "üa b")
+        for charset in ("punycode", "idna", "undefined", "utf-7", "unicode_escape"):
+            raw = f"=?{charset}?Q?\\ud800+2AA-xn--a?=".encode()
+            self.assertEqual(decode_metadata(raw), raw.decode())
+
+    def test_many_encoded_words(self) -> None:
+        """Encoded words that never end cost no more than they are long."""
+        raw = b"=?a?q?x" * 100_000
+        self.assertEqual(decode_metadata(raw), raw.decode())
+
     def test_encodings(self) -> None:
         """Header values are UTF-8, or else Latin-1, and are written as UTF-8."""
         self.assertEqual([decode(b"\xc3\xa4"), decode(b"\xe4")], ["ä", "ä"])

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.protocol.errors import S3Error
 from objectd.protocol.messages import HttpRequest
-from objectd.protocol.targets import Scope, Target, parse_query, parse_target
+from objectd.protocol.targets import Scope, Target, origin_form, parse_query, parse_target
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 DOMAINS = ("example.com", "s3.example.com")
@@ -17,7 +17,7 @@ DOMAINS = ("example.com", "s3.example.com")
 
 def target_of(target: bytes, host: bytes = b"", domains: Sequence[str] = ()) -> Target:
     headers = ((b"host", host),) if host else ()
-    return parse_target(HttpRequest("GET", target, headers, "id"), domains)
+    return parse_target(origin_form(HttpRequest("GET", target, headers, "id")), domains)
 
 
 class PathTests(SynchronousTestCase):
@@ -65,11 +65,14 @@ class PathTests(SynchronousTestCase):
             self.assertEqual(caught.exception.code, code, target)
 
     def test_absolute_form(self) -> None:
-        """The authority of an absolute-form counts, not the Host header."""
-        self.assertEqual(target_of(b"http://localhost:9000/b/k?acl").bucket, "b")
-        self.assertEqual(target_of(b"HTTP://localhost").scope, Scope.SERVICE)
-        found = target_of(b"http://b.s3.example.com/k", b"other.s3.example.com", DOMAINS)
+        """An absolute-form is taken apart if its authority is the Host header's."""
+        self.assertEqual(target_of(b"http://s3:9000/b/k?acl", b"s3:9000").bucket, "b")
+        self.assertEqual(target_of(b"HTTP://localhost", b"localhost").scope, Scope.SERVICE)
+        host = b"b.s3.example.com"
+        found = target_of(b"http://" + host + b"/k", host, DOMAINS)
         self.assertEqual((found.bucket, found.key), ("b", "k"))
+        with self.assertRaises(S3Error):
+            target_of(b"http://b.s3.example.com/k", b"other.s3.example.com", DOMAINS)
 
     @settings(deadline=None)
     @given(_TEXT, st.sampled_from(["", "/", "/~", "/+;=@:&$,!*'()"]))

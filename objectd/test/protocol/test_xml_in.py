@@ -228,6 +228,15 @@ class AttackTests(_XmlTestCase):
         declarations = b" ".join(b'xmlns:a%d="u"' % n for n in range(150_000))
         self.assert_refused_fast(b"<Delete " + declarations + b"/>")
 
+    def test_long_lists(self) -> None:
+        """A list that is longer than any list of S3 is refused where it becomes so."""
+        self.assert_refused_fast(b"<Delete>" + b"<Object><Key>k</Key></Object>" * 140_000)
+        inner = b"<Tag><Key>k</Key><Value/></Tag>" * 20_000
+        self.assertEqual(
+            self.refusal("PutBucketTagging", b"<Tagging><TagSet>%b</TagSet></Tagging>" % inner),
+            "MalformedXML",
+        )
+
     def test_large_text(self) -> None:
         """A huge body is refused for its size, whatever it holds."""
         self.assert_refused_fast(b"<Delete>" + b" " * (5 << 20) + b"</Delete>")

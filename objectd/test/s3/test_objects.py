@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from objectd.testing.s3 import MemoryServer, result_of
+from objectd.testing.s3 import HOST, MemoryServer, result_of
 
 
 def code_of(error: ClientError) -> str:
@@ -35,6 +35,12 @@ class ObjectsTestCase(SynchronousTestCase):
         error = self.assertRaises(ClientError, call, **arguments)
         self.assertEqual(code_of(error), code)
         return error
+
+    def presigned(self, operation: str) -> str:
+        """The target of a presigned URL for the key k."""
+        s3 = self.server.client(signature_version="s3v4", s3={"addressing_style": "path"})
+        url: str = s3.generate_presigned_url(operation, {"Bucket": "photos", "Key": "k"})
+        return url.removeprefix(f"http://{HOST}")
 
     def keys(self) -> list[str]:
         return [
@@ -336,12 +342,29 @@ class KeyTests(ObjectsTestCase):
 
     def test_not_utf8(self) -> None:
         """A path that is not UTF-8 is refused and nothing is stored."""
-        url = self.s3.generate_presigned_url("put_object", {"Bucket": "photos", "Key": "k"})
-        target = url.split("9000")[1].replace("/k?", "/" + quote(b"\xff") + "?")
+        target = self.presigned("put_object").replace("/k?", "/" + quote(b"\xff") + "?")
         request = f"PUT {target} HTTP/1.1\r\nHost: s3.test:9000\r\nContent-Length: 0\r\n\r\n"
         response = self.server.send("PUT", request.encode())
         self.assertEqual(response.status, 400)
         self.assertEqual(self.keys(), [])
+
+
+class LengthTests(ObjectsTestCase):
+    def test_missing(self) -> None:
+        """A PUT that says nothing of its body's length stores nothing."""
+        target = self.presigned("put_object")
+        request = f"PUT {target} HTTP/1.1\r\nHost: s3.test:9000\r\n\r\n"
+        response = self.server.send("PUT", request.encode())
+        self.assertEqual(response.status, 411)
+        self.assertEqual(self.keys(), [])
+
+    def test_absolute_form(self) -> None:
+        """A request whose target is a whole URL is the same request."""
+        self.s3.put_object(Bucket="photos", Key="k", Body=b"x")
+        url = f"http://{HOST}{self.presigned('get_object')}"
+        for host, status in (("s3.test:9000", 200), ("other.test", 400)):
+            request = f"GET {url} HTTP/1.1\r\nHost: {host}\r\n\r\n"
+            self.assertEqual(self.server.send("GET", request.encode()).status, status)
 
 
 class StoreTests(ObjectsTestCase):
