@@ -36,12 +36,14 @@ from objectd.errors import (
 from objectd.interfaces import Host, ITLSContexts
 from objectd.objects import ObjectStore, open_store
 from objectd.objects.store import wall_clock_us
+from objectd.process.descriptors import room_for_connections
 from objectd.protocol.model import load_s3_model
 from objectd.protocol.targets import bucket_in_host
 from objectd.s3.application import S3Application, S3Settings
 from objectd.settings import Configuration
-from objectd.web.application import AccessEvent
+from objectd.web.accesslog import log_access
 from objectd.web.front import Front
+from objectd.web.limits import Limits
 from objectd.web.server import WebServer
 from objectd.web.site import Site
 from objectd.web.tree import build_tree
@@ -143,6 +145,7 @@ class ObjectdService(Service):
 
     async def _assemble(self, started: AsyncExitStack) -> None:
         configuration, server = self._configuration, self._configuration.server
+        limits = _fitting(configuration.limits)
         host = self._host(started)
 
         metadata = await configuration.metadata.open(host)
@@ -155,7 +158,7 @@ class ObjectdService(Service):
             clock=self._reactor,
             run_in_thread=host.run_in_thread,
             settings=configuration.objects,
-            body_memory_bytes=configuration.limits.body_memory_bytes,
+            body_memory_bytes=limits.body_memory_bytes,
         )
         started.push_async_callback(store.close)
         credentials = await configuration.credentials.open(host)
@@ -185,8 +188,8 @@ class ObjectdService(Service):
             clock=self._reactor,
             now=time.time,
             new_request_id=partial(secrets.token_hex, 8),
-            log_request=_log_request,
-            limits=configuration.limits,
+            log_request=log_access,
+            limits=limits,
             deadlines=configuration.deadlines,
         )
         web = WebServer(self._reactor, site)
@@ -233,17 +236,19 @@ class ObjectdService(Service):
         return bool(self.running) and not self._ended
 
 
+def _fitting(limits: Limits) -> Limits:
+    """The limits, with as many connections as there are file descriptors for."""
+    room = room_for_connections(limits.connections, limits.uploads + limits.downloads)
+    if room < limits.connections:
+        _log.warn(
+            "there are file descriptors for {room} connections only, not {wanted}: raise the "
+            "hard limit of open files, or lower limits.connections",
+            room=room,
+            wanted=limits.connections,
+        )
+    return attrs.evolve(limits, connections=room)
+
+
 def reload_on_hangup(service: ObjectdService, reactor: PosixReactorBase) -> None:
     """SIGHUP reads the certificate again, as a renewal tool expects."""
     signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(service.reload))
-
-
-def _log_request(event: AccessEvent) -> None:
-    """One line, formatted here: the logger's own formatting of as many fields took 18 % of
-    the time of a small GET."""
-    _log.info(
-        "{line}",
-        line=f"{event.method} {event.path} {event.status} {event.error_code or '-'} "
-        f"{event.bytes_in} in {event.bytes_out} out {event.milliseconds:.1f} ms "
-        f"{event.request_id} {event.peer}",
-    )

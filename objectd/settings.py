@@ -61,7 +61,7 @@ class ServerSettings:
     )
     strict_region: bool = False
     workers: int = attrs.field(default=0, validator=_built)
-    stop_seconds: float = attrs.field(default=8.0, validator=attrs.validators.ge(0))
+    stop_seconds: float = attrs.field(default=7.0, validator=attrs.validators.ge(0))
 
 
 @attrs.frozen

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from objectd.blobs import layout
 from objectd.blobs.files import Files
-from objectd.errors import FormatUnsupported, StoreFailed, StoreFull
+from objectd.errors import FormatUnsupported, StoreBusy, StoreFailed, StoreFull
 from objectd.interfaces import BlobFile
 
 _FREE_SPACE_AGE_SECONDS_MAX = 1.0
@@ -25,12 +25,13 @@ _ADVICE = {
 }
 
 
-def failure(path: str, error: OSError) -> StoreFull | StoreFailed:
+def failure(path: str, error: OSError) -> StoreFull | StoreBusy | StoreFailed:
     """What the system says, as an error of the store that tells what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StoreFull(f"drive {path} is full ({error.strerror}): free some space or add a drive")
     advice = _ADVICE.get(error.errno or 0, "see the system's log, then restart the server")
-    return StoreFailed(f"drive {path} failed ({error.strerror}): {advice}")
+    kind = StoreBusy if error.errno in (errno.EMFILE, errno.ENFILE) else StoreFailed
+    return kind(f"drive {path} failed ({error.strerror}): {advice}")
 
 
 @contextmanager

@@ -29,12 +29,16 @@ from rocksdict import (
 from objectd.errors import StoreBusy, StoreFailed, StoreFull
 from objectd.interfaces import Row
 from objectd.metadata.decisions import State, Writes
+from objectd.metadata.limits import FIRST_KEY
 from objectd.metadata.scanning import WorkBounded
 
 _PAYLOADS = "payload"
 _FIRST_PAYLOAD, _AFTER_PAYLOADS = b"p", b"q"
 _KEY_NOT_FOUND = "key not found"
 _INCOMPLETE = "Result incomplete"
+_LOCKED = "While lock file"
+OPEN_FILES_MAX = 256
+"""Tables and logs that RocksDB keeps open: it ends for good when it gets no descriptor."""
 _U64 = struct.Struct(">Q")
 
 
@@ -60,6 +64,11 @@ class Database:
         try:
             self._records = Rdict(str(path), records, {_PAYLOADS: payloads})
         except Exception as error:
+            if _LOCKED in str(error):
+                raise StoreFailed(
+                    f"{path} is in use by another server: stop that one, or give each its own "
+                    f"directory"
+                ) from error
             raise StoreFailed(f"RocksDB cannot open {path}: {error}") from error
         self._payloads = self._records.get_column_family(_PAYLOADS)
         self._payload_handle = self._records.get_column_family_handle(_PAYLOADS)
@@ -81,7 +90,7 @@ class Database:
         opened again, and for that it needs room, too.
         """
         space = os.statvfs(self._path)
-        if space.f_bavail * space.f_frsize < self._free_bytes_min:
+        if space.f_bavail * space.f_frsize < self._needed_bytes(writes):
             raise StoreFull(f"less than {self._free_bytes_min >> 20} MiB are free for metadata")
         try:
             self._records.write(self._batch(writes), self._unsynced)
@@ -105,6 +114,11 @@ class Database:
             self._payloads.close()
         finally:
             self._records.close()
+
+    def _needed_bytes(self, writes: Writes) -> int:
+        """What takes rows away may go on when the rest may not: it is how room is made."""
+        frees = writes.deleted_ranges or any(key >= FIRST_KEY for key in writes.deletes)
+        return self._free_bytes_min // 2 if frees else self._free_bytes_min
 
     def _batch(self, writes: Writes) -> WriteBatch:
         batch = WriteBatch(raw_mode=True)
@@ -233,6 +247,7 @@ def _record_options(cache: Cache) -> Options:
     # walks over their tombstones until something else happens to compact them.
     options.add_compact_on_deletion_collector_factory(10_000, 5_000, 0.5)
     options.set_keep_log_file_num(4)
+    options.set_max_open_files(OPEN_FILES_MAX)
     options.set_stats_dump_period_sec(0)
     return options
 

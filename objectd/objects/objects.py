@@ -66,6 +66,12 @@ class OpenObject:
         self._payload = payload
         self._ticket = ticket
 
+    @property
+    def payload(self) -> bytes | None:
+        """All bytes, if they came with the record; None if they must be streamed."""
+        in_memory = isinstance(self.object.tail.source, (InRow, Nothing))
+        return self._payload if in_memory else None
+
     def stream(self, start: int = 0, stop: int | None = None) -> ByteStream:
         """Bytes start <= i < stop. Closing the stream closes the object."""
         end = self.object.size_bytes if stop is None else min(stop, self.object.size_bytes)

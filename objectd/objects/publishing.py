@@ -99,4 +99,5 @@ async def _drop(staged: StagedBlob) -> None:
     try:
         await staged.drop()
     except ObjectdError:
-        _log.failure("a file nothing refers to stays until the sweep: {blob}", blob=staged.uid.hex())
+        uid = staged.uid.hex()
+        _log.failure("blob {uid}, which nothing refers to, stays until the sweep", uid=uid)

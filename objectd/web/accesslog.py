@@ -1,8 +1,7 @@
-"""The access log: one structured event for each request, after its end."""
+"""The access log: one event for each request, after its end."""
 
 from __future__ import annotations
 
-import attrs
 from twisted.logger import Logger
 
 from objectd.web.application import AccessEvent
@@ -11,9 +10,12 @@ _log = Logger(namespace="objectd.access")
 
 
 def log_access(event: AccessEvent) -> None:
-    """Give `event` to Twisted's log with its attributes as fields of the same names."""
+    """Give `event` to Twisted's log, with its line already formatted: the logger's own
+    formatting of as many fields took 18 % of the time of a small GET."""
     _log.info(
-        "{request_id} {peer} {method} {path} {status} {error_code} "
-        "in={bytes_in} out={bytes_out} ms={milliseconds:.1f}",
-        **attrs.asdict(event),
+        "{line}",
+        line=f"{event.request_id} {event.peer} {event.method} {event.path} {event.status} "
+        f"{event.error_code or '-'} in={event.bytes_in} out={event.bytes_out} "
+        f"ms={event.milliseconds:.1f}",
+        event=event,
     )

@@ -38,6 +38,12 @@ class Limits:
     )
     drain_bytes: int = MIB
 
+    @property
+    def download_memory_bytes(self) -> int:
+        """What is set aside for one download: so little that slow ones, which hold it for
+        long, cannot keep others from being served."""
+        return min(PIECE_BYTES_MAX, self.body_memory_bytes // max(self.downloads, 1))
+
 
 @attrs.frozen
 class Deadlines:

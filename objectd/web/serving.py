@@ -8,7 +8,6 @@ from twisted.logger import Logger
 from objectd.protocol.messages import Response
 from objectd.streams import ByteStream
 from objectd.web.application import AccessEvent, RefusalCode, Respond
-from objectd.web.limits import PIECE_BYTES_MAX
 from objectd.web.request import Request
 from objectd.web.sending import Outflow
 from objectd.web.wire import BODILESS, response_head
@@ -116,7 +115,9 @@ class Exchange:
         self._complete = True
 
     async def _send_stream(self, response: Response, stream: ByteStream) -> None:
-        reserving = self._site.body_memory.reserve(min(response.content_length, PIECE_BYTES_MAX))
+        reserving = self._site.body_memory.reserve(
+            min(response.content_length, self._site.limits.download_memory_bytes)
+        )
         reserving.addTimeout(self._site.deadlines.memory_seconds, self._site.clock)
         try:
             reserved_bytes = await reserving
@@ -155,9 +156,6 @@ class Exchange:
             and remaining_bytes <= self._site.limits.drain_bytes
             and not self._body.awaits_continue
         )
-
-    def _is_bodiless(self, response: Response) -> bool:
-        return self._request.head.method == "HEAD" or response.status in BODILESS
 
     def _event(self) -> AccessEvent:
         head = self._request.head

@@ -13,7 +13,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.blobs import layout
-from objectd.errors import DamagedBlob, FormatUnsupported, StoreFailed, StoreFull
+from objectd.errors import DamagedBlob, FormatUnsupported, StoreBusy, StoreFailed, StoreFull
 from objectd.interfaces import BlobFile, BlobLocation
 from objectd.test.blobs.places import LossyPlace, Threads
 from objectd.testing._blob_case import (
@@ -111,10 +111,11 @@ class DamageTests(SynchronousTestCase):
                 result(self.store.open(location))
 
     def test_failures_are_not_damage(self) -> None:
-        """What is wrong with the process, not the file, does not make a blob damaged."""
+        """What is wrong with the process, not the file, does not make a blob damaged, and
+        may be better in a moment."""
         location = result(put(self.store, blob_id(1), b"data"))
         self.place.files.errors = {"open_to_read": errno.EMFILE}
-        with self.assertRaisesRegex(StoreFailed, "limit of open files"):
+        with self.assertRaisesRegex(StoreBusy, "limit of open files"):
             result(self.store.open(location))
 
     def test_damaged_blobs_leave_no_open_file(self) -> None:

@@ -229,6 +229,24 @@ class OpenTests(SynchronousTestCase):
         with self.assertRaisesRegex(StoreFailed, "lock"):
             result_of(clock, opened(partial(open_store, Settings()), host))
 
+    def test_room_is_made_on_a_full_disk(self) -> None:
+        """With half of the room that is set, rows can still be taken away, but not added."""
+        host, clock = make_host(self.mktemp())
+        free_mib = shutil.disk_usage(host.data_directory).free >> 20
+        store = result_of(clock, opened(partial(open_store, Settings()), host))
+        incarnation = result_of(clock, store.begin_incarnation())
+        put = Put(b"k", b"v")
+        result_of(clock, store.commit(Commit(Token(incarnation, 1), 1, (put,))))
+        result_of(clock, store.close())
+        settings = Settings(free_mib_min=free_mib * 3 // 2)
+        store = result_of(clock, opened(partial(open_store, settings), host))
+        with self.assertRaises(StoreFull):
+            result_of(clock, store.commit(Commit(Token(incarnation, 2), 2, (put,))))
+        delete = Delete(b"k")
+        result_of(clock, store.commit(Commit(Token(incarnation, 3), 3, (delete,))))
+        self.assertEqual(result_of(clock, store.get([b"k"])), [None])
+        result_of(clock, store.close())
+
     def test_full_disk_both_sides(self) -> None:
         """Commits are refused while the disk has less room than is set, and only then."""
         host, clock = make_host(self.mktemp())

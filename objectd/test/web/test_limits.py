@@ -79,6 +79,15 @@ class ConcurrencyLimitTests(SynchronousTestCase):
         fourth.send(get())
         self.assertEqual(fourth.responses()[0].status, 200)
 
+    def test_connections_over_tls(self) -> None:
+        """A connection beyond the limit on which TLS has yet to begin is broken off at once:
+        to tell its client anything would take a handshake that may never come."""
+        site = memory_site(Scripted(echo), limits=Limits(connections=1))
+        Connection(site, secure=True)
+        second = Connection(site, secure=True)
+        second.advance(0)
+        self.assertEqual((second.aborted, second.received), (True, b""))
+
     def test_uploads(self) -> None:
         """The upload beyond the limit is told to slow down; requests without a body pass."""
         held = Held()
@@ -126,8 +135,9 @@ class MemoryLimitTests(SynchronousTestCase):
         streams_made = [Pieces(*[b"x" * MIB] * 2) for _ in range(3)]
         site = memory_site(
             Scripted(streams(streams_made, 2 * MIB)),
-            limits=Limits(body_memory_bytes=2 * MIB),
+            limits=Limits(body_memory_bytes=4 * MIB, downloads=4),
         )
+        site.body_memory.take(2 * MIB)  # as uploads do
         connections = [Connection(site) for _ in streams_made]
         for connection in connections:
             connection.takes_bytes = 1000
@@ -136,18 +146,26 @@ class MemoryLimitTests(SynchronousTestCase):
         connections[0].takes_bytes = None
         connections[0].run()
         self.assertEqual(streams_made[2].reads, 1)
-        self.assertEqual(site.body_memory.held_bytes, 2 * MIB)
+        self.assertEqual(site.body_memory.held_bytes, 4 * MIB)
         for connection in connections:
             connection.disconnect()
-        self.assertEqual(site.body_memory.held_bytes, 0)
+        self.assertEqual(site.body_memory.held_bytes, 2 * MIB)
+
+    def test_slow_downloads(self) -> None:
+        """As many downloads as are allowed fit into the memory, so slow ones deny nobody."""
+        limits = Limits()
+        self.assertLessEqual(
+            limits.downloads * limits.download_memory_bytes, limits.body_memory_bytes
+        )
 
     def test_download_does_not_wait_for_ever(self) -> None:
         """Without memory for ten seconds, the answer is to slow down."""
         streams_made = [Pieces(b"x" * MIB) for _ in range(2)]
         site = memory_site(
             Scripted(streams(streams_made, MIB)),
-            limits=Limits(body_memory_bytes=MIB),
+            limits=Limits(body_memory_bytes=2 * MIB, downloads=2),
         )
+        site.body_memory.take(MIB)  # as uploads do
         first, second = Connection(site), Connection(site)
         first.takes_bytes = 0
         first.send(get())
@@ -162,7 +180,7 @@ class MemoryLimitTests(SynchronousTestCase):
         """A download takes no more memory than it is long."""
         site = memory_site(
             Scripted(streams([Pieces(b"x" * 1000) for _ in range(3)], 1000)),
-            limits=Limits(body_memory_bytes=3000),
+            limits=Limits(body_memory_bytes=3000, downloads=3),
         )
         for _ in range(3):
             connection = Connection(site)

@@ -136,7 +136,7 @@ class DisconnectTests(SynchronousTestCase):
         connection = Connection(site)
         connection.takes_bytes = 1000
         connection.send(get())
-        self.assertEqual((site.downloads.taken, site.body_memory.held_bytes), (1, MIB))
+        self.assertEqual((site.downloads.taken, site.body_memory.held_bytes), (1, 128 << 10))
         connection.disconnect()
         self.assertTrue(stream.closed)
         self.assertEqual((site.downloads.taken, site.body_memory.held_bytes), (0, 0))
