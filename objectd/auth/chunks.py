@@ -57,9 +57,12 @@ class _Chunks(ABC):
     def feed(self, data: bytes) -> list[bytes]:
         self._input = data
         self._position = 0
-        self._payload = []
         next(self._parser, None)
-        return self._payload
+        # Nothing is kept until the next call: of many slow uploads it would be a lot.
+        payload, self._payload = self._payload, []
+        if self._position == len(data):
+            self._input, self._position = b"", 0
+        return payload
 
     def finish(self) -> dict[str, str]:
         if self._trailers is None:
@@ -143,10 +146,15 @@ class UnsignedChunks(_Chunks):
         self._claim_bytes(size_bytes)
         left_bytes = size_bytes
         while left_bytes:
-            piece = yield from self._read_some(left_bytes)
-            self._payload.append(piece)
-            left_bytes -= len(piece)
+            left_bytes -= yield from self._pass_on(left_bytes)
         return size_bytes
+
+    def _pass_on(self, bytes_max: int) -> _Parsing[int]:
+        """How many bytes of payload there were, at least one. A generator of its own, so that
+        the piece is not kept while the parser waits for more."""
+        piece = yield from self._read_some(bytes_max)
+        self._payload.append(piece)
+        return len(piece)
 
 
 class SignedChunks(_Chunks):

@@ -108,7 +108,9 @@ class Intake:
             if len(first) <= inline_bytes_max and pieces.ended:
                 ingested = _inline(first, declared)
             else:
-                ingested = await self._write(first, pieces, declared, size_bytes)
+                pieces.put_back(first)
+                del first  # else every upload would hold it to its end
+                ingested = await self._write(pieces, declared, size_bytes)
         finally:
             self._streams -= 1
             stream.close()
@@ -117,16 +119,16 @@ class Intake:
             raise IncompleteBody(f"{ingested.size_bytes} bytes came, {size_bytes} were declared")
         return ingested
 
-    async def _write(
-        self, piece: bytes, pieces: _Pieces, declared: Declared, size_bytes: int | None
-    ) -> Ingested:
+    async def _write(self, pieces: _Pieces, declared: Declared, size_bytes: int | None) -> Ingested:
         uid = self._ids.uid()
         digests = Digests(declared)
         writer = await self._blobs.create(uid, size_bytes=size_bytes)
         under_way: Deferred[None] | None = None
         try:
+            piece = await pieces.read(1)
             while piece or not pieces.ended:
                 under_way = Deferred.fromCoroutine(self._store(piece, digests, writer))
+                del piece  # it is stored long before a slow client has sent the next
                 piece = await pieces.read(self._piece_bytes())
                 await under_way
             finished = await writer.finish()
@@ -176,6 +178,10 @@ class _Pieces:
             self._buffered_bytes += len(data)
         pieces, self._buffer, self._buffered_bytes = self._buffer, [], 0
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def put_back(self, data: bytes) -> None:
+        """Have the next `read` begin with what the last one returned."""
+        self._buffer, self._buffered_bytes = [data], len(data)
 
 
 def _inline(data: bytes, declared: Declared) -> Ingested:
