@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from objectd.blobs import layout
-from objectd.blobs.disk_reader import DiskReader, read_identity
+from objectd.blobs.disk_reader import DiskReader, ReadMemory, read_identity
 from objectd.blobs.disk_writer import DiskWriter
 from objectd.blobs.drive import Drive, failures
 from objectd.blobs.files import Files, SystemFiles, UnsyncedFiles
@@ -29,6 +29,10 @@ from objectd.interfaces import (
     IBlobWriter,
     RunInThread,
 )
+
+READ_MEMORY_BYTES = 32 << 20
+"""For blobs that are being read, of all together. 100 downloads at once took the process from
+80 to 150 MiB with it, to 330 MiB when each read 1 MiB at a time."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -94,6 +98,7 @@ class DiskBlobs:
         self.drives = tuple(range(len(drives)))
         self._drives = tuple(drives)
         self._gate = Gate(run_in_thread)
+        self._memory = ReadMemory(READ_MEMORY_BYTES)
         self._sync_bytes = sync_bytes
         self._digest_key: bytes | None = None
         self._closing: Deferred[None] | None = None
@@ -141,7 +146,8 @@ class DiskBlobs:
         self, location: BlobLocation, *, start: int = 0, stop: int | None = None
     ) -> IBlobReader:
         drive = self._drive_of(location)
-        reader = DiskReader(drive, location, Lane(self._gate), start=start, stop=stop)
+        lane = Lane(self._gate)
+        reader = DiskReader(drive, location, lane, self._memory, start=start, stop=stop)
         await reader.start()
         return reader
 

@@ -12,6 +12,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import attrs
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
@@ -31,6 +32,9 @@ from objectd.errors import DamagedBlob, StoreFailed
 from objectd.interfaces import BlobFile, BlobLocation, IBlobReader
 
 PIECE_BYTES_MAX = 1 << 20
+_PIECES_A_READER = 3
+"""One read ahead, one returned, and what its caller makes of that on the way to a client."""
+
 _CHECKSUMS_BYTES = 4096
 """How much of the checksums is read at once: enough for 64 MiB of data."""
 
@@ -92,12 +96,34 @@ def read_identity(drive: Drive, location: BlobLocation) -> bytes:
         return tail.footer.identity
 
 
+@attrs.define
+class ReadMemory:
+    """What all readers of a store may hold together. The more of them are open, the smaller
+    the pieces in which each reads."""
+
+    limit_bytes: int
+    readers: int = 0
+
+    @property
+    def piece_bytes(self) -> int:
+        """Whole blocks, at least one."""
+        share = self.limit_bytes // (_PIECES_A_READER * max(self.readers, 1))
+        return max(BLOCK_BYTES, min(PIECE_BYTES_MAX, share // BLOCK_BYTES * BLOCK_BYTES))
+
+
 @implementer(IBlobReader)
 class DiskReader:
     """At most two pieces are in memory: one that was returned, one read ahead."""
 
     def __init__(
-        self, drive: Drive, location: BlobLocation, lane: Lane, *, start: int, stop: int | None
+        self,
+        drive: Drive,
+        location: BlobLocation,
+        lane: Lane,
+        memory: ReadMemory,
+        *,
+        start: int,
+        stop: int | None,
     ) -> None:
         self._drive = drive
         self._location = location
@@ -108,9 +134,13 @@ class DiskReader:
         self._ahead: Deferred[bytes] | None = None
         self._checksums = b""
         self._checksums_offset = 0
+        self._memory = memory
+        self._open = False
 
     async def start(self) -> None:
         """Open the file and read the first piece. Raises `DamagedBlob`, `StoreFailed`."""
+        self._open = True
+        self._memory.readers += 1
         try:
             piece = await self._lane.call(self._open_and_read)
         except BaseException:
@@ -129,6 +159,9 @@ class DiskReader:
         return piece
 
     def close(self) -> None:
+        if self._open:
+            self._open = False
+            self._memory.readers -= 1
         if self._ahead is not None:
             self._ahead.addErrback(lambda _: None)
             self._ahead = None
@@ -147,7 +180,7 @@ class DiskReader:
         first_block = position // BLOCK_BYTES
         start = first_block * BLOCK_BYTES
         stop = min(
-            start + PIECE_BYTES_MAX,
+            start + self._memory.piece_bytes,
             blocks_in(self._stop) * BLOCK_BYTES,
             self._location.size_bytes,
         )
