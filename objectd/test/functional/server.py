@@ -46,7 +46,8 @@ class Server:
     """`objectd serve` on `directory`/data, which outlives the processes that serve it.
 
     `config` is the text of its configuration file. With `tls` it also listens for HTTPS, with
-    a certificate that `certificate` names.
+    a certificate that `certificate` names. `environment` goes before what the tests have and
+    what they set, None for nothing.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Server:
         *,
         config: str = "",
         tls: bool = False,
-        environment: Mapping[str, str] | None = None,
+        environment: Mapping[str, str | None] | None = None,
     ) -> None:
         self.directory = directory.absolute()
         self.data = self.directory / "data"
@@ -66,7 +67,8 @@ class Server:
         self.announced: list[str] = []
         self._urls: dict[str, str] = {}
         self._process: subprocess.Popen[str] | None = None
-        self._environment = {
+        self._command: list[str] = []
+        variables: dict[str, str | None] = {
             **os.environ,
             "TMPDIR": str(self.temporary),
             "OBJECTD_ROOT_ACCESS_KEY": ACCESS_KEY,
@@ -74,6 +76,7 @@ class Server:
             "OBJECTD_BUCKETS": BUCKET,
             **(environment or {}),
         }
+        self._environment = {name: text for name, text in variables.items() if text is not None}
         self._config = self.directory / "objectd.toml"
         self._config.write_text(self._with_tls(config) if tls else config)
         self._schemes = ["http", "https"] if tls else ["http"]
@@ -106,9 +109,10 @@ class Server:
 
     def start(self, command: Sequence[str] | None = None) -> None:
         """Returns when the server listens."""
+        self._command = list(command or self.command)
         with self.log.open("a") as log:
             process = subprocess.Popen(
-                command or self.command,
+                self._command,
                 cwd=self.directory,
                 env=self._environment,
                 stdout=subprocess.PIPE,
@@ -146,12 +150,15 @@ class Server:
         return self.wait()
 
     def wait(self) -> int:
+        """The status that the process ends with; 0 also for the signal that stopped `twistd`,
+        which it sends itself again when everything is over."""
         process = self.process
         status = process.wait(STOP_SECONDS_MAX)
         if process.stdout is not None:
             process.stdout.close()
         self._process = None
-        return status
+        by_twistd = "objectd" in self._command[1:]
+        return 0 if by_twistd and status in (-signal.SIGTERM, -signal.SIGINT) else status
 
     def end(self) -> None:
         """Whatever happened: no process is left, and no data."""
@@ -193,6 +200,11 @@ class Server:
         text = Path(f"/proc/{self.process.pid}/status").read_text()
         [line] = [line for line in text.splitlines() if line.startswith(f"{name}:")]
         return int(line.split()[1]) << 10
+
+    def processor_seconds(self) -> float:
+        """How long the process has kept processors busy."""
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
 
     def open_files(self) -> list[str]:
         """What the descriptors of the process stand for."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.python.failure import Failure
 
 from objectd.blobs.memory import MemoryBlobs
-from objectd.errors import StoreFailed
+from objectd.errors import Fenced, StoreFailed
 from objectd.interfaces import BlobFile
 from objectd.metadata.memory import MemoryMetadata
 from objectd.model import keys
@@ -146,11 +146,11 @@ class SweepTests(StoreCase):
         self.ok(self.store.objects.put("photos", "a", LARGE))
         opened = self.ok(self.store.objects.get("photos", "a"))
         self.ok(self.store.objects.delete("photos", "a"))
-        begin(self.store.collector.run())
+        collecting = begin(self.store.collector.run())
         self.ok(self.store.core.metadata.fence([self.store.core.writer.incarnation]))
         self.assertEqual(self.ok(self.store.sweep.run()).files_unlinked, 0)
         self.assertEqual(self.ok(opened.read()), LARGE)
-        self.flushLoggedErrors()
+        self.failureResultOf(collecting, Fenced)
 
     def test_cancelled_upload(self) -> None:
         """What a killed process was taking in goes when the next one has swept."""
