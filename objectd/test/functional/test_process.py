@@ -205,6 +205,20 @@ class ProcessTests(SynchronousTestCase):
         self.assertEqual(server.stop(signal.SIGINT), 0)
         self.assertLess(monotonic() - began, STOP_SECONDS_MAX)
 
+    def test_second_interrupt(self) -> None:
+        """A second Ctrl-C ends the server at once, and the store opens again after it."""
+        server = self.make()
+        server.start([str(BIN / "objectd"), "serve", *server.arguments])
+        up = self.connect(server)
+        send_head(up, f"/{BUCKET}/up", len(DATA))
+        up.send(DATA[:MIB])
+        self.await_incoming(server)
+        server.process.send_signal(signal.SIGINT)
+        self.await_retirement(server)
+        server.process.send_signal(signal.SIGINT)
+        self.assertEqual(server.wait(), -signal.SIGINT)
+        server.start()
+
     # Certificates
 
     def test_certificate_is_read_again(self) -> None:
