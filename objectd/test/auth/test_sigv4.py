@@ -28,10 +28,16 @@ from objectd.test.auth.signing import ACCESS_KEY, SECRET_KEY, presigned, signed,
 
 _SECOND_US = 1_000_000
 
+
+def _belongs_to_a_signature(name: str) -> bool:
+    """Of version 4 or 2: beside a signature in the header it makes two."""
+    return name.lower().startswith("x-amz-") or name in ("AWSAccessKeyId", "Signature")
+
+
 _text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
 _paths = _text.map(lambda key: "/bucket/" + quote(key, safe="/~"))
 _params = st.dictionaries(
-    _text.filter(lambda name: name != "" and not name.lower().startswith("x-amz-")),
+    _text.filter(lambda name: name != "" and not _belongs_to_a_signature(name)),
     _text,
     max_size=4,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -27,8 +28,15 @@ class InstalledWheel(SynchronousTestCase):
         self.directory.mkdir()
 
     def run_program(self, *command: str | Path, cwd: Path | None = None) -> str:
+        # trial gives its workers our tree in PYTHONPATH, which must not be what is found.
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         finished = subprocess.run(
-            command, cwd=cwd or self.directory, capture_output=True, text=True, check=False
+            command,
+            cwd=cwd or self.directory,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         self.assertEqual(0, finished.returncode, finished.stdout + finished.stderr)
         return finished.stdout
