@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
@@ -43,14 +45,20 @@ class Outflow:
         self.sent_bytes += len(data)
         await self._drained()
 
-    async def send_stream(self, first: bytes, stream: ByteStream, length: int) -> None:
-        """Write exactly `length` bytes: `first`, and then what the stream still holds."""
-        piece, remaining_bytes = first, length
+    async def send_stream(self, head: Callable[[], bytes], stream: ByteStream, length: int) -> None:
+        """Write what `head` returns, and exactly `length` bytes: all that the stream holds.
+
+        The first piece is there before the head goes out, so that what fails until then can
+        still be answered with an error.
+        """
+        piece, remaining_bytes = await stream.read(), length
+        await self.send(head())
         while remaining_bytes > 0:
             remaining_bytes -= len(piece)
             if not piece or remaining_bytes < 0:
                 raise LengthMismatch(f"of {length} bytes promised, {remaining_bytes} are left")
             await self.send(piece)
+            del piece  # not held while the next one is read
             piece = await stream.read() if remaining_bytes else b""
 
     async def _drained(self) -> None:

@@ -125,9 +125,9 @@ class Exchange:
             await self._send_instead(RefusalCode.SLOW_DOWN, _DOWNLOADS_FULL)
             return
         try:
-            first = await stream.read()
-            await self._outflow.send(self._head(response))
-            await self._outflow.send_stream(first, stream, response.content_length)
+            await self._outflow.send_stream(
+                lambda: self._head(response), stream, response.content_length
+            )
             self._complete = True
         finally:
             self._site.body_memory.give_back(reserved_bytes)

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from itertools import pairwise
 from typing import NamedTuple
+from xml.etree import ElementTree
 
 import attrs
-from defusedxml import ElementTree
 from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.auth.payload import PayloadMode
