@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+from msgspec import structs
 
 from objectd.auth.encodings import without_aws_chunked
 from objectd.model.records import Checksum, Headers, InManifest
@@ -14,39 +16,31 @@ from objectd.s3.body import encoded
 DEFAULT_CONTENT_TYPE = "binary/octet-stream"
 
 
-def kept_headers(
-    *,
-    content_type: str,
-    content_encoding: str,
-    content_disposition: str,
-    content_language: str,
-    cache_control: str,
-    expires: str,
-    website_redirect_location: str,
-) -> Headers:
-    """The standard headers as they are kept. `aws-chunked` describes the transfer, not the
-    object, and is never among them."""
-    return Headers(
-        content_type=content_type or DEFAULT_CONTENT_TYPE,
-        content_encoding=without_aws_chunked(content_encoding),
-        content_disposition=content_disposition,
-        content_language=content_language,
-        cache_control=cache_control,
-        expires=expires,
-        website_redirect_location=website_redirect_location,
+KEPT_HEADERS = {
+    "CacheControl": "cache_control",
+    "ContentDisposition": "content_disposition",
+    "ContentEncoding": "content_encoding",
+    "ContentLanguage": "content_language",
+    "ContentType": "content_type",
+    "Expires": "expires",
+    "WebsiteRedirectLocation": "website_redirect_location",
+}
+"""The standard headers that are kept with an object, and their fields in our record."""
+
+
+def kept_headers(given: Mapping[str, str]) -> Headers:
+    """The headers as they are kept. `aws-chunked` describes the transfer, not the object,
+    and is never among them."""
+    headers = Headers(**{KEPT_HEADERS[name]: text for name, text in given.items()})
+    return structs.replace(
+        headers,
+        content_type=headers.content_type or DEFAULT_CONTENT_TYPE,
+        content_encoding=without_aws_chunked(headers.content_encoding),
     )
 
 
 def shown_headers(headers: Headers) -> dict[str, object]:
-    return {
-        "ContentType": headers.content_type,
-        "ContentEncoding": headers.content_encoding or None,
-        "ContentDisposition": headers.content_disposition or None,
-        "ContentLanguage": headers.content_language or None,
-        "CacheControl": headers.cache_control or None,
-        "Expires": headers.expires or None,
-        "WebsiteRedirectLocation": headers.website_redirect_location or None,
-    }
+    return {name: getattr(headers, field) or None for name, field in KEPT_HEADERS.items()}
 
 
 def shown_checksums(checksums: Iterable[Checksum], parts: int = 0) -> dict[str, object]:

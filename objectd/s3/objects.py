@@ -31,15 +31,9 @@ async def put_object(
     Bucket: str,
     Key: str,
     ACL: str = "private",
-    CacheControl: str = "",
-    ContentDisposition: str = "",
-    ContentEncoding: str = "",
-    ContentLanguage: str = "",
-    ContentType: str = "",
-    Expires: str = "",
     Metadata: Mapping[str, str] | None = None,
     StorageClass: str = "STANDARD",
-    WebsiteRedirectLocation: str = "",
+    **headers: str,
 ) -> Answer:
     require_private(ACL)
     require_standard(StorageClass)
@@ -47,15 +41,7 @@ async def put_object(
         Bucket,
         Key,
         call.body,
-        headers=kept_headers(
-            content_type=ContentType,
-            content_encoding=ContentEncoding,
-            content_disposition=ContentDisposition,
-            content_language=ContentLanguage,
-            cache_control=CacheControl,
-            expires=Expires,
-            website_redirect_location=WebsiteRedirectLocation,
-        ),
+        headers=kept_headers(headers),
         metadata=Metadata,
         declared=declared(call.request, call.body),
         size_bytes=call.body.size_bytes,

@@ -15,6 +15,7 @@ import attrs
 
 from objectd.objects.checksums import ALGORITHMS
 from objectd.s3 import buckets, listings, multipart, objects
+from objectd.s3.attributes import KEPT_HEADERS
 from objectd.s3.call import Answer
 
 Handler = Callable[..., Awaitable[Answer]]
@@ -83,7 +84,13 @@ OPERATIONS: dict[str, Operation] = {
         _row("s3:GetBucketLocation", buckets.get_bucket_location),
         _row("s3:ListBucket", listings.list_objects, ignored=(_PAYER,)),
         _row("s3:ListBucket", listings.list_objects_v2, ignored=(_PAYER,)),
-        _row("s3:PutObject", objects.put_object, of_body=_STREAM, ignored=(_PAYER,)),
+        _row(
+            "s3:PutObject",
+            objects.put_object,
+            also=tuple(KEPT_HEADERS),
+            of_body=_STREAM,
+            ignored=(_PAYER,),
+        ),
         _row("s3:GetObject", objects.get_object, ignored=(_PAYER,), also=_OVERRIDES),
         _row("s3:GetObject", objects.head_object, ignored=(_PAYER,), also=_OVERRIDES),
         _row("s3:DeleteObject", objects.delete_object, ignored=(_PAYER,)),
@@ -93,7 +100,12 @@ OPERATIONS: dict[str, Operation] = {
             of_body=("ChecksumAlgorithm",),
             ignored=(_PAYER,),
         ),
-        _row("s3:PutObject", multipart.create_multipart_upload, ignored=(_PAYER,)),
+        _row(
+            "s3:PutObject",
+            multipart.create_multipart_upload,
+            also=tuple(KEPT_HEADERS),
+            ignored=(_PAYER,),
+        ),
         _row("s3:PutObject", multipart.upload_part, of_body=_STREAM, ignored=(_PAYER,)),
         _row(
             "s3:PutObject",
