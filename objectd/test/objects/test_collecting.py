@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.python.failure import Failure
 
 from objectd.blobs.memory import MemoryBlobs
-from objectd.errors import Fenced, StoreFailed
+from objectd.errors import Fenced, OutcomeUnknown, StoreFailed
 from objectd.interfaces import BlobFile
 from objectd.metadata.memory import MemoryMetadata
 from objectd.model import keys
@@ -194,7 +194,7 @@ class SweepTests(StoreCase):
             self.metadata.changes_left = changes
             starting = begin(self.opening())
             is_open = not isinstance(starting.result, Failure)
-            starting.addErrback(lambda failure: failure.trap(StoreFailed))
+            starting.addErrback(lambda failure: failure.trap(OutcomeUnknown, StoreFailed))
             self.metadata.changes_left = None
             self.store = self.opened()
             self.assertTrue(self.ok(self.store.sweep.run()).held)
