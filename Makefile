@@ -6,8 +6,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= data
 TRIAL := $(BIN)/python -bb -m twisted.trial
-# Programs from outside that functional tests drive, as Debian's packages name them.
-PROGRAMS := curl aws
 
 .PHONY: serve test lint bench clean
 
@@ -15,9 +13,7 @@ serve: $(VENV)/installed
 	$(BIN)/objectd serve $(DATA)
 
 test: $(VENV)/installed-test
-	@for program in $(PROGRAMS); do command -v $$program >/dev/null || { \
-	    echo "$$program is missing: the functional tests need the Debian packages curl and awscli" \
-	         "(.ci/run installs them)" >&2; exit 1; }; done
+	.ci/programs
 	$(TRIAL) --temp-directory=_trial_temp -j2 objectd
 	$(TRIAL) --temp-directory=_trial_temp.asyncio --reactor=asyncio objectd.test.functional
 
