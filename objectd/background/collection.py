@@ -51,7 +51,9 @@ class Collection:
         if report.held:
             _log.warn(
                 "an older backup of the metadata was restored: {seen} files were looked at, and "
-                "none is removed until the hold on the sweep is lifted",
+                "none is removed. When what the backup does not know may go, stop the server, "
+                "open the directory with objectd.objects.open_directory and call "
+                "sweep.lift_hold()",
                 seen=report.files_seen,
             )
         elif report.files_unlinked:
