@@ -105,7 +105,8 @@ class AwsCliTests(SynchronousTestCase):
     def test_sync(self) -> None:
         """sync brings what is new or changed, and removes what is gone."""
         for name in ["a", "b", "c/d"]:
-            self.write(f"tree/{name}", name.encode())
+            # Older than the second, which is all that a listing shows of an object's time.
+            os.utime(self.write(f"tree/{name}", name.encode()), (0, 0))
         sync = ["sync", "--no-progress", "--delete", "tree", HERE]
         self.assertEqual(self.s3(*sync).count("upload: "), 3)
         self.assertEqual(self.s3(*sync), "")
