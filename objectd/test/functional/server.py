@@ -42,6 +42,11 @@ SAMPLES_A_SECOND = 50
 _LISTENS = "objectd listens on "
 
 
+def _obey_interrupts() -> None:
+    """What is started in the background of a script ignores SIGINT, and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Server:
     """`objectd serve` on `directory`/data, which outlives the processes that serve it.
 
@@ -118,6 +123,7 @@ class Server:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
+                preexec_fn=_obey_interrupts,  # noqa: PLW1509 - it takes no lock
             )
         self._process = process
         watchdog = Timer(START_SECONDS_MAX, process.kill)

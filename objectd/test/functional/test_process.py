@@ -151,8 +151,10 @@ class ProcessTests(SynchronousTestCase):
 
     def await_retirement(self, server: Server) -> None:
         """Returns when it takes no more connections."""
+        until = monotonic() + STOP_SECONDS_MAX
         with contextlib.suppress(ConnectionRefusedError):
             while True:
+                self.assertLess(monotonic(), until, "the server goes on")
                 with contextlib.suppress(ConnectionResetError):
                     socket.create_connection(server.address, timeout=10).close()
 
