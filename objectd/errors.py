@@ -21,6 +21,7 @@ __all__ = [
     "BucketNotEmpty",
     "BucketNotFound",
     "CommitInvalid",
+    "ConditionalConflict",
     "ConfigurationInvalid",
     "Conflict",
     "CounterLimitReached",
@@ -39,15 +40,20 @@ __all__ = [
     "InvalidRange",
     "KeyTooLong",
     "MetadataTooLarge",
+    "NotModified",
     "ObjectNotFound",
     "ObjectdError",
     "OperationAborted",
     "OutcomeUnknown",
+    "PreconditionFailed",
     "StoreBusy",
     "StoreFailed",
     "StoreFull",
+    "TokenMismatch",
     "TokenReused",
+    "TooManyParts",
     "UploadNotFound",
+    "WriteOffsetInvalid",
 ]
 
 
@@ -190,6 +196,45 @@ class InvalidPart(ObjectdError):
 
 class InvalidPartOrder(ObjectdError):
     """The part numbers of a Complete are not strictly ascending."""
+
+
+class PreconditionFailed(ObjectdError):
+    """What is at the key is not as the caller wants it; `condition` is the header's name."""
+
+    def __init__(self, condition: str) -> None:
+        super().__init__(f"the condition {condition} does not hold")
+        self.condition = condition
+
+
+class NotModified(ObjectdError):
+    """The reader has this object already. `etag` is without quotes."""
+
+    def __init__(self, etag: str, modified_us: int) -> None:
+        super().__init__("the object has not changed")
+        self.etag = etag
+        self.modified_us = modified_us
+
+
+class ConditionalConflict(ObjectdError):
+    """Others changed the key while a conditional write was under way: look again, and try
+    again."""
+
+
+class WriteOffsetInvalid(ObjectdError):
+    """An append does not begin where the object ends."""
+
+    def __init__(self, offset_bytes: int, size_bytes: int) -> None:
+        super().__init__(f"the object has {size_bytes} bytes; the append begins at {offset_bytes}")
+        self.offset_bytes = offset_bytes
+        self.size_bytes = size_bytes
+
+
+class TooManyParts(ObjectdError):
+    """The object has as many parts as it may have and cannot be appended to."""
+
+
+class TokenMismatch(ObjectdError):
+    """A client's idempotency token was used before, for another request."""
 
 
 class OperationAborted(ObjectdError):

@@ -43,6 +43,9 @@ CrossLocationLoggingProhibited 403 Cross-location logging is not allowed.
 EntityTooLarge 400 Your proposed upload exceeds the maximum allowed object size.
 EntityTooSmall 400 Your proposed upload is smaller than the minimum allowed object size.
 ExpiredToken 400 The provided token has expired.
+IdempotentParameterMismatch 400 The request uses the same client token as a previous,
+    but non-identical request. Do not reuse a client token with different requests, unless the
+    requests are identical.
 IllegalLocationConstraintException 400 The specified location-constraint is not valid for this
     endpoint.
 IllegalVersioningConfigurationException 400 The versioning configuration specified in the
@@ -76,6 +79,8 @@ InvalidTargetBucketForLogging 400 The target bucket for logging does not exist o
     by you.
 InvalidToken 400 The provided token is malformed or otherwise not valid.
 InvalidURI 400 Couldn't parse the specified URI.
+InvalidWriteOffset 400 The write offset value that you specified does not match the current
+    object size.
 KeyTooLongError 400 Your key is too long.
 MalformedACLError 400 The XML you provided was not well-formed or did not validate against our
     published schema
@@ -128,6 +133,8 @@ SignatureDoesNotMatch 403 The request signature we calculated does not match the
     provided. Check your key and signing method.
 SlowDown 503 Please reduce your request rate.
 TooManyBuckets 400 You have attempted to create more buckets than allowed.
+TooManyParts 400 You have attempted to add more parts than the maximum of 10000 that are
+    allowed for this object.
 TooManyTags 400 The number of tags exceeds the limit.
 UnexpectedContent 400 This request does not support content.
 XAmzContentChecksumMismatch 400 The provided 'x-amz-checksum' header does not match what was

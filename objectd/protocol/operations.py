@@ -92,6 +92,11 @@ class Operation:
             return 0
         return quirks.BODY_BYTES_MAX_OF.get(self.name, quirks.BODY_BYTES_MAX)
 
+    def member_of(self, header: bytes) -> str | None:
+        """The member that a header (in lower case) carries, if any."""
+        parameter = self._head_parser.headers.get(header)
+        return None if parameter is None else parameter.member
+
     def parse(self, request: HttpRequest, target: Target, body: bytes = b"") -> Arguments:
         """The arguments under boto3's names: only those that the request carries, so that a
         caller can refuse by name what it does not support. A streaming payload is not among

@@ -25,7 +25,6 @@ from objectd.protocol.routes import Router
 from objectd.protocol.targets import Target, origin_form, parse_target
 from objectd.s3.body import VerifiedBody, carries_digest, check_document
 from objectd.s3.call import Answer, Call
-from objectd.s3.conditions import MEMBERS
 from objectd.s3.errors import to_s3_error
 from objectd.s3.operations import OPERATIONS, Operation
 from objectd.web.application import RefusalCode, RequestBody
@@ -172,7 +171,7 @@ def refuse_unsupported(
     past that the handler does not take, whether or not S3 knows it for this operation.
     """
     for name, _ in request.headers:
-        if name.startswith(b"if-") and MEMBERS.get(name) not in operation.supported:
+        if name.startswith(b"if-") and protocol.member_of(name) not in operation.supported:
             header = name.decode("latin-1")
             raise S3Error(
                 "NotImplemented",

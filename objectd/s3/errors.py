@@ -6,6 +6,8 @@ from objectd import errors
 from objectd.auth.errors import AuthError
 from objectd.errors import ObjectdError
 from objectd.protocol.errors import S3Error
+from objectd.protocol.messages import Headers
+from objectd.protocol.scalars import http_date
 
 CODES: dict[type[ObjectdError], str] = {
     errors.AnswerLost: "ServiceUnavailable",
@@ -14,6 +16,7 @@ CODES: dict[type[ObjectdError], str] = {
     errors.BucketAlreadyOwnedByYou: "BucketAlreadyOwnedByYou",
     errors.BucketNotEmpty: "BucketNotEmpty",
     errors.BucketNotFound: "NoSuchBucket",
+    errors.ConditionalConflict: "ConditionalRequestConflict",
     errors.EntityTooLarge: "EntityTooLarge",
     errors.EntityTooSmall: "EntityTooSmall",
     errors.IncompleteBody: "IncompleteBody",
@@ -25,12 +28,17 @@ CODES: dict[type[ObjectdError], str] = {
     errors.InvalidRange: "InvalidRange",
     errors.KeyTooLong: "KeyTooLongError",
     errors.MetadataTooLarge: "MetadataTooLarge",
+    errors.NotModified: "NotModified",
     errors.ObjectNotFound: "NoSuchKey",
     errors.OperationAborted: "OperationAborted",
     errors.OutcomeUnknown: "ServiceUnavailable",
+    errors.PreconditionFailed: "PreconditionFailed",
     errors.StoreBusy: "SlowDown",
     errors.StoreFull: "InsufficientStorage",
+    errors.TokenMismatch: "IdempotentParameterMismatch",
+    errors.TooManyParts: "TooManyParts",
     errors.UploadNotFound: "NoSuchUpload",
+    errors.WriteOffsetInvalid: "InvalidWriteOffset",
 }
 
 
@@ -42,7 +50,7 @@ def to_s3_error(error: ObjectdError) -> S3Error | None:
     code = CODES.get(type(error))
     if code is None:
         return None
-    return S3Error(code, _message(error), extra=_extra(error))
+    return S3Error(code, _message(error), extra=_extra(error), headers=_headers(error))
 
 
 def _message(error: ObjectdError) -> str | None:
@@ -59,6 +67,8 @@ def _extra(error: ObjectdError) -> dict[str, str]:
     match error:
         case errors.InvalidArgument(name=name, value=value) if name:
             return {"ArgumentName": name, "ArgumentValue": value}
+        case errors.PreconditionFailed(condition=condition):
+            return {"Condition": condition}
         case errors.ObjectNotFound(key=key):
             return {"Key": key}
         case errors.UploadNotFound(upload_id=upload_id):
@@ -89,3 +99,11 @@ def _extra(error: ObjectdError) -> dict[str, str]:
             return {"BucketName": bucket}
         case _:
             return {}
+
+
+def _headers(error: ObjectdError) -> Headers:
+    """What a 304 must tell (RFC 9110, 15.4.5)."""
+    if isinstance(error, errors.NotModified):
+        modified = http_date(error.modified_us).encode()
+        return ((b"ETag", f'"{error.etag}"'.encode()), (b"Last-Modified", modified))
+    return ()

@@ -7,6 +7,7 @@ from typing import cast
 
 from objectd.errors import KeyTooLong
 from objectd.objects import Object
+from objectd.objects.conditions import Conditions
 from objectd.objects.names import key_bytes
 from objectd.objects.settings import DELETE_KEYS_MAX
 from objectd.protocol.errors import S3Error
@@ -21,7 +22,6 @@ from objectd.s3.attributes import (
 from objectd.s3.body import declared
 from objectd.s3.buckets import require_private
 from objectd.s3.call import Answer, Call
-from objectd.s3.conditions import ReadConditions
 from objectd.s3.ranges import resolve_range
 
 
@@ -64,10 +64,10 @@ async def get_object(
     **overrides: str,
 ) -> Answer:
     require_null_version(VersionId)
-    conditions = ReadConditions(IfMatch, IfNoneMatch, IfModifiedSince, IfUnmodifiedSince)
+    conditions = Conditions(IfMatch, IfNoneMatch, IfModifiedSince, IfUnmodifiedSince)
     opened = await call.store.objects.get(Bucket, Key)
     try:
-        conditions.check(opened.object.head)
+        conditions.check_read(opened.object.head)
         result, status, start, stop = _shown(opened.object, Range, ChecksumMode)
     except BaseException:
         opened.close()
@@ -95,7 +95,7 @@ async def head_object(
 ) -> Answer:
     require_null_version(VersionId)
     found = await call.store.objects.head(Bucket, Key)
-    ReadConditions(IfMatch, IfNoneMatch, IfModifiedSince, IfUnmodifiedSince).check(found.head)
+    Conditions(IfMatch, IfNoneMatch, IfModifiedSince, IfUnmodifiedSince).check_read(found.head)
     result, status, _, _ = _shown(found, Range, ChecksumMode)
     result.update(_overrides(overrides))
     return Answer(result, status=status)
