@@ -20,6 +20,7 @@ __all__ = [
     "BucketAlreadyOwnedByYou",
     "BucketNotEmpty",
     "BucketNotFound",
+    "ChecksumKindMismatch",
     "CommitInvalid",
     "ConditionalConflict",
     "ConfigurationInvalid",
@@ -38,6 +39,7 @@ __all__ = [
     "InvalidPart",
     "InvalidPartOrder",
     "InvalidRange",
+    "InvalidTag",
     "KeyTooLong",
     "MetadataTooLarge",
     "NotModified",
@@ -45,6 +47,7 @@ __all__ = [
     "ObjectdError",
     "OperationAborted",
     "OutcomeUnknown",
+    "PartNotFound",
     "PreconditionFailed",
     "StoreBusy",
     "StoreFailed",
@@ -52,6 +55,7 @@ __all__ = [
     "TokenMismatch",
     "TokenReused",
     "TooManyParts",
+    "TooManyTags",
     "UploadNotFound",
     "WriteOffsetInvalid",
 ]
@@ -176,6 +180,17 @@ class BadDigest(ObjectdError):
         self.computed = computed
 
 
+class ChecksumKindMismatch(ObjectdError):
+    """A Complete speaks of another kind of checksum than its upload was created with."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(
+            f"The upload was created using the {kind} checksum mode. The complete request must "
+            "use the same checksum mode."
+        )
+        self.kind = kind
+
+
 class IncompleteBody(ObjectdError):
     """The body ended before, or went on after, the length that was declared."""
 
@@ -187,11 +202,20 @@ class UploadNotFound(ObjectdError):
 
 
 class InvalidPart(ObjectdError):
-    """A part in the list of a Complete was not uploaded, or has another ETag."""
+    """A part in the list of a Complete was not uploaded, or has another ETag or checksum."""
 
     def __init__(self, part_number: int) -> None:
         super().__init__(f"part {part_number} was not uploaded or has another ETag")
         self.part_number = part_number
+
+
+class PartNotFound(ObjectdError):
+    """A reader wants a part that the object does not have."""
+
+    def __init__(self, part_number: int, parts_count: int) -> None:
+        super().__init__(f"the object has no part {part_number} among its {parts_count}")
+        self.part_number = part_number
+        self.parts_count = parts_count
 
 
 class InvalidPartOrder(ObjectdError):
@@ -213,6 +237,14 @@ class NotModified(ObjectdError):
         super().__init__("the object has not changed")
         self.etag = etag
         self.modified_us = modified_us
+
+
+class InvalidTag(ObjectdError):
+    """A tag breaks the rules for tags; the message says which one."""
+
+
+class TooManyTags(ObjectdError):
+    """An object may not have so many tags."""
 
 
 class ConditionalConflict(ObjectdError):

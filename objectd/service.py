@@ -20,10 +20,8 @@ import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.python.threadpool import ThreadPool
 from typing_extensions import override
 
 from objectd.background.collection import Collection
@@ -34,13 +32,14 @@ from objectd.errors import (
     ObjectdError,
 )
 from objectd.interfaces import Host, ITLSContexts
-from objectd.objects import ObjectStore, open_store
+from objectd.objects import ObjectStore
 from objectd.objects.store import wall_clock_us
 from objectd.process.descriptors import room_for_connections
 from objectd.protocol.model import load_s3_model
 from objectd.protocol.targets import bucket_in_host
 from objectd.s3.application import S3Application, S3Settings
 from objectd.settings import Configuration
+from objectd.storage import hosted, opened_store
 from objectd.web.accesslog import log_access
 from objectd.web.front import Front
 from objectd.web.limits import Limits
@@ -56,7 +55,6 @@ if TYPE_CHECKING:
 __all__ = ["BUCKETS_VARIABLE", "ObjectdService", "Surroundings", "reload_on_hangup"]
 
 BUCKETS_VARIABLE = "OBJECTD_BUCKETS"
-THREADS_MAX = 16
 
 _log = Logger()
 
@@ -148,24 +146,12 @@ class ObjectdService(Service):
         limits = _fitting(configuration.limits)
         host = self._host(started)
 
-        metadata = await configuration.metadata.open(host)
-        started.push_async_callback(metadata.close)
-        blobs = await configuration.blobs.open(host)
-        started.push_async_callback(blobs.close)
-        store = await open_store(
-            metadata,
-            blobs,
-            clock=self._reactor,
-            run_in_thread=host.run_in_thread,
-            settings=configuration.objects,
-            body_memory_bytes=limits.body_memory_bytes,
+        store = await started.enter_async_context(
+            opened_store(configuration, host, body_memory_bytes=limits.body_memory_bytes)
         )
-        started.push_async_callback(store.close)
         credentials = await configuration.credentials.open(host)
         await self._make_buckets(store)
-        collection = Collection(
-            store, self._reactor, configuration.objects.collect_interval_seconds
-        )
+        collection = Collection(store, self._reactor, configuration.collection)
         collection.start()
         started.push_async_callback(collection.stop)
 
@@ -173,9 +159,12 @@ class ObjectdService(Service):
             store,
             credentials,
             load_s3_model(),
+            clock=self._reactor,
             now_us=wall_clock_us,
             run_in_thread=host.run_in_thread,
-            settings=S3Settings(server.region, server.domains, server.strict_region),
+            settings=S3Settings(
+                server.region, server.domains, server.strict_region, server.patience_seconds
+            ),
         )
         tree = build_tree(
             application,
@@ -204,16 +193,14 @@ class ObjectdService(Service):
     def _host(self, started: AsyncExitStack) -> Host:
         surroundings = self._surroundings
         surroundings.data_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        threads = ThreadPool(0, THREADS_MAX, "objectd")
-        threads.start()
-        started.callback(threads.stop)
-        return Host(
-            data_directory=surroundings.data_directory,
-            clock=self._reactor,
-            run_in_thread=partial(deferToThreadPool, self._reactor, threads),
-            environment=surroundings.environment,
-            announce=surroundings.announce,
-            on_failure=self._end,
+        return started.enter_context(
+            hosted(
+                self._reactor,
+                surroundings.data_directory,
+                environment=surroundings.environment,
+                announce=surroundings.announce,
+                on_failure=self._end,
+            )
         )
 
     async def _make_buckets(self, store: ObjectStore) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from objectd.background.settings import CollectionSettings
 from objectd.config import Choice, ConfigurationFile
 from objectd.errors import InvalidArgument
 from objectd.objects.settings import ObjectSettings
@@ -62,6 +63,7 @@ class ServerSettings:
     strict_region: bool = False
     workers: int = attrs.field(default=0, validator=_built)
     stop_seconds: float = attrs.field(default=7.0, validator=attrs.validators.ge(0))
+    patience_seconds: float = attrs.field(default=10.0, validator=attrs.validators.gt(0))
 
 
 @attrs.frozen
@@ -72,6 +74,7 @@ class Configuration:
     limits: Limits
     deadlines: Deadlines
     objects: ObjectSettings
+    collection: CollectionSettings
     metadata: Choice
     blobs: Choice
     credentials: Choice
@@ -94,6 +97,7 @@ def load(
         limits=file.section("limits", Limits),
         deadlines=file.section("deadlines", Deadlines),
         objects=file.section("objects", ObjectSettings),
+        collection=file.section("collection", CollectionSettings),
         metadata=file.choice("metadata", default="rocksdb"),
         blobs=file.choice("blobs", default="disk"),
         credentials=file.choice("credentials", default="root"),

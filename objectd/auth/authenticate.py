@@ -10,6 +10,7 @@ from objectd.auth.claim import read_claim
 from objectd.auth.errors import InvalidAccessKeyId, InvalidToken
 from objectd.auth.payload import PayloadCheck, read_payload
 from objectd.auth.sigv4 import verify
+from objectd.protocol.targets import with_hoisted_headers
 
 if TYPE_CHECKING:
     from objectd.interfaces import ICredentials
@@ -44,4 +45,5 @@ async def authenticate(
     if claim.security_token is not None:
         raise InvalidToken
     verified = verify(request, claim, credential.secret_key, now_us=now_us, region=region)
-    return Principal(credential.account, credential.access_key, read_payload(request, verified))
+    payload = read_payload(with_hoisted_headers(request), verified)
+    return Principal(credential.account, credential.access_key, payload)

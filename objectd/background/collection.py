@@ -1,69 +1,120 @@
-"""Garbage collection while the server runs: a sweep at the start, then the collector."""
+"""Garbage collection while the server runs: the collector, the sweep for stray files, and the
+abandoned uploads, each at its own interval and all within one limit of what is unlinked."""
 
 from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from objectd.background.settings import CollectionSettings
 from objectd.errors import ObjectdError
 from objectd.objects import ObjectStore
+from objectd.objects.pace import Beside
 
 _log = Logger()
 
 
 class Collection:
-    """Passes of the collector, `interval_seconds` apart. A pass that fails is logged, and
-    the next one takes up what it left."""
+    """Work that fails is logged, and goes on at the next interval with what it left."""
 
-    def __init__(self, store: ObjectStore, clock: IReactorTime, interval_seconds: float) -> None:
+    def __init__(
+        self, store: ObjectStore, clock: IReactorTime, settings: CollectionSettings
+    ) -> None:
         self._store = store
         self._clock = clock
-        self._interval_seconds = interval_seconds
-        self._running: Deferred[None] | None = None
+        self._settings = settings
+        self._pace = Beside(clock, settings.files_per_second, settings.bytes_per_second)
+        self._running: list[Deferred[None]] = []
 
     def start(self) -> None:
-        self._running = Deferred.fromCoroutine(self._run())
+        """Sweep and look for abandoned uploads now, collect after the first interval."""
+        settings = self._settings
+        self._run(self._every(settings.sweep_interval_seconds, self._sweep))
+        if settings.abandoned_upload_days:
+            self._run(self._every(settings.abandoned_interval_seconds, self._abort_abandoned))
+        self._run(self._collect_for_ever())
 
     async def stop(self) -> None:
         """End between two steps; what is left is for the next start. Idempotent."""
-        running, self._running = self._running, None
-        if running is not None:
-            running.cancel()
-            await running
+        running, self._running = self._running, []
+        for each in running:
+            each.cancel()
+        for each in running:
+            await each
 
-    async def _run(self) -> None:
+    def _run(self, work: Awaitable[None]) -> None:
+        async def until_cancelled() -> None:
+            try:
+                await work
+            except CancelledError:
+                return
+
+        self._running.append(Deferred.fromCoroutine(until_cancelled()))
+
+    async def _every(self, interval_seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await work()
+            await deferLater(self._clock, interval_seconds)
+
+    async def _collect_for_ever(self) -> None:
+        is_cut_short = False
+        while True:
+            await deferLater(self._clock, 0 if is_cut_short else self._settings.interval_seconds)
+            is_cut_short = await self._collect()
+
+    async def _collect(self) -> bool:
+        """Whether the limits have left something that the next pass should take up at once."""
         try:
-            await self._sweep()
-            while True:
-                await deferLater(self._clock, self._interval_seconds)
-                await self._collect()
-        except CancelledError:
-            return
+            report = await self._store.collector.run(self._pace)
+        except ObjectdError:
+            _log.failure("a pass of the collector failed; the next one goes on")
+            return False
+        if report:
+            _log.info(
+                "collected {blobs} blobs and {parts} parts, removed {files} files of {size} "
+                "bytes in {seconds:.1f} s; {backlog} rows wait",
+                blobs=report.blobs_collected,
+                parts=report.parts_dropped,
+                files=report.files_unlinked,
+                size=report.bytes_freed,
+                seconds=report.seconds,
+                backlog=report.backlog,
+                report=report,
+            )
+        return report.is_cut_short
 
     async def _sweep(self) -> None:
         try:
-            report = await self._store.sweep.run()
+            report = await self._store.sweep.run(self._pace)
         except ObjectdError:
-            _log.failure("the sweep for stray files failed; it runs again at the next start")
+            _log.failure("the sweep for stray files failed; it runs again at its next time")
             return
         if report.held:
             _log.warn(
                 "an older backup of the metadata was restored: {seen} files were looked at, and "
-                "none is removed. When what the backup does not know may go, stop the server, "
-                "open the directory with objectd.objects.open_directory and call "
-                "sweep.lift_hold()",
+                "none of the {stray} that it does not know is removed. When they may go, stop "
+                "the server and run: objectd collect --lift-hold DATA_DIR",
                 seen=report.files_seen,
+                stray=report.files_stray,
             )
         elif report.files_unlinked:
             _log.info("removed {count} stray files", count=report.files_unlinked)
 
-    async def _collect(self) -> None:
+    async def _abort_abandoned(self) -> None:
+        days = self._settings.abandoned_upload_days
         try:
-            report = await self._store.collector.run()
+            report = await self._store.abandoned.abort(days, self._pace)
         except ObjectdError:
-            _log.failure("a pass of the collector failed; the next one goes on")
+            _log.failure("the look for abandoned uploads failed; there will be another one")
             return
-        if report:
-            _log.debug("collected {report}", report=report)
+        if report.uploads_abandoned:
+            _log.info(
+                "aborted {count} of {seen} uploads: they were begun more than {days:g} days ago",
+                count=report.uploads_abandoned,
+                seen=report.uploads_seen,
+                days=days,
+            )

@@ -25,10 +25,26 @@ SWEEP_HOLD = b"h"
 """While this row is there (an older backup was restored), no stray file is removed."""
 
 JOURNAL = b"j"
+CLIENT_TOKENS = b"k"
 INCARNATIONS = b"i"
 BUCKET_NAMES = b"n"
 USAGES = b"a"
 
+BUCKETS = b"b"
+LIVES = b"l"
+OBJECTS = b"o"
+PAYLOADS = b"p"
+UPLOADS = b"u"
+PARTS = b"t"
+MANIFESTS = b"m"
+MANIFEST_REFS = b"M"
+BLOBS = b"B"
+CONTENTS = b"c"
+REFS = b"r"
+"""What the keys of whole families begin with."""
+
+CANDIDATES = b"d"
+TRASH = b"x"
 BLOB_CANDIDATES = b"db"
 MANIFEST_CANDIDATES = b"dm"
 PARTS_CANDIDATES = b"dp"
@@ -141,6 +157,16 @@ def payload(bucket_id: int, key: bytes) -> bytes:
     """The bytes of a small current object: known before its record is read, so that one
     round trip fetches both."""
     return b"p" + _U64.pack(bucket_id) + key
+
+
+def client_tokens(day: int) -> bytes:
+    """The prefix of the tokens that clients used on a day: days since 1970 UTC."""
+    return CLIENT_TOKENS + _U32.pack(day)
+
+
+def client_token(day: int, bucket_id: int, digest: bytes) -> bytes:
+    """A token that a client gave with a request: `digest` is its SHA-256."""
+    return client_tokens(day) + _U64.pack(bucket_id) + digest
 
 
 # Multipart uploads

@@ -139,6 +139,12 @@ class ObjectTail(Record, frozen=True):
     tags: dict[str, str] = {}
 
 
+class ClientToken(Record, frozen=True):
+    """A request that was carried out; `request` is the SHA-256 of what it asked for."""
+
+    request: bytes
+
+
 # Multipart uploads
 
 
@@ -177,7 +183,8 @@ class Part(Record, frozen=True):
 
 
 class Manifest(Record, frozen=True):
-    """A completed upload; it answers a repeated Complete with the same list."""
+    """A completed upload; it answers a repeated Complete with the same list. Or what an
+    append made of an object, with no list. `listed` are the parts of all objects that share it."""
 
     bucket_id: int
     key: bytes
@@ -250,6 +257,11 @@ class JournalKind(enum.IntEnum):
     OBJECT_PUT = 3
     OBJECT_DELETED = 4
     OBJECT_COMPLETED = 5
+    OBJECT_COPIED = 6
+    OBJECT_TAGGED = 7
+    OBJECT_APPENDED = 8
+    OBJECT_RENAMED_FROM = 9
+    OBJECT_RENAMED_TO = 10
 
 
 class JournalEntry(Record, frozen=True):

@@ -14,6 +14,7 @@ from objectd.model.codec import encode
 from objectd.model.records import Blob, BlobTrash, Content
 from objectd.objects.core import Core
 from objectd.objects.damage import decoded
+from objectd.objects.pace import Pace
 from objectd.objects.queues import Report, forget
 from objectd.objects.references import content_key
 from objectd.objects.writer import Batch
@@ -69,7 +70,7 @@ async def _discarding(core: Core, candidates: Sequence[Entry]) -> Batch:
     return batch
 
 
-async def empty_trash(core: Core, entries: Sequence[Entry], report: Report) -> None:
+async def empty_trash(core: Core, entries: Sequence[Entry], report: Report, pace: Pace) -> None:
     """Unlink files, which no read can need any more, and forget them. A drive that fails
     keeps its trash for later and does not keep others from being emptied."""
     found = [(key, decoded(BlobTrash, key, value)) for key, value, _ in entries]
@@ -77,25 +78,23 @@ async def empty_trash(core: Core, entries: Sequence[Entry], report: Report) -> N
     known.sort(key=lambda pair: pair[1].drive)
     for drive, pairs in groupby(known, key=lambda pair: pair[1].drive):
         rows = list(pairs)
-        files = [BlobFile(drive, keys.queued_uid(key), trash.digest) for key, trash in rows]
-        try:
-            await core.blobs.unlink(files)
-        except ObjectdError:
-            _log.failure("drive {drive}: {count} files stay", drive=drive, count=len(files))
-            continue
-        batch = Batch()
-        for key, trash in rows:
-            batch.delete(key)
-            report.bytes_freed += trash.size_bytes
-        await core.writer.commit(batch)
-        report.files_unlinked += len(files)
-    await _drop_damaged(core, [key for key, trash in found if trash is None])
+        async for portion in pace.portions([trash.size_bytes for _, trash in rows]):
+            files = [BlobFile(drive, keys.queued_uid(key), t.digest) for key, t in rows[portion]]
+            try:
+                await core.blobs.unlink(files)
+            except ObjectdError:
+                _log.failure("drive {drive}: files in the trash stay", drive=drive)
+                break
+            await _forget(core, rows[portion])
+            report.files_unlinked += len(files)
+            report.bytes_freed += sum(trash.size_bytes for _, trash in rows[portion])
+    # Nobody can tell which files damaged rows stood for; the sweep will.
+    await _forget(core, [(key, trash) for key, trash in found if trash is None])
 
 
-async def _drop_damaged(core: Core, trash_keys: list[bytes]) -> None:
-    """Nobody can tell which files these rows stood for; the sweep will."""
+async def _forget(core: Core, rows: Sequence[tuple[bytes, BlobTrash | None]]) -> None:
     batch = Batch()
-    for key in trash_keys:
+    for key, _ in rows:
         batch.delete(key)
     if len(batch):
         await core.writer.commit(batch)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import attrs
 
 from objectd.errors import (
@@ -10,16 +12,25 @@ from objectd.errors import (
     BucketNotEmpty,
     BucketNotFound,
 )
-from objectd.interfaces import ROOT_ACCOUNT, SCAN_ROWS_MAX, Absent, At, EmptyRange
+from objectd.interfaces import ROOT_ACCOUNT, SCAN_ROWS_MAX, Absent, At, EmptyRange, Entry
 from objectd.model import keys
 from objectd.model.codec import decode, encode
 from objectd.model.records import Bucket, BucketName, Candidate, JournalKind, Live
 from objectd.objects.core import Core
 from objectd.objects.damage import decoded
-from objectd.objects.names import check_bucket_name
+from objectd.objects.names import check_bucket_name, utf8
+from objectd.objects.settings import LIST_BUCKETS_MAX
 from objectd.objects.shield import shield
 from objectd.objects.usage import Usage, bucket_usage
 from objectd.objects.writer import Batch
+
+
+@attrs.frozen
+class BucketPage:
+    """Some buckets, by name; `more`: others come after the last."""
+
+    buckets: Sequence[Bucket]
+    more: bool
 
 
 @attrs.frozen
@@ -63,23 +74,34 @@ class Buckets:
         """Raises `BucketNotFound`."""
         return (await self._find(name))[0]
 
-    async def list(self, *, account: int = ROOT_ACCOUNT) -> list[Bucket]:
-        """The buckets of an account, by name; one whose record is damaged is left out."""
+    async def list(
+        self,
+        *,
+        account: int = ROOT_ACCOUNT,
+        prefix: str = "",
+        region: str = "",
+        after_name: str = "",
+        buckets_max: int = LIST_BUCKETS_MAX,
+    ) -> BucketPage:
+        """The buckets of an account, by name, from the one after `after_name` on; one whose
+        record is damaged is left out."""
+        start, stop = keys.span(keys.BUCKET_NAMES + utf8(prefix, "prefix"))
+        if after_name:
+            start = max(start, keys.bucket_name(after_name) + b"\0")
         found: list[Bucket] = []
-        start, stop = keys.span(keys.BUCKET_NAMES)
-        while True:
-            page = await self._core.metadata.scan(start, stop, limit=SCAN_ROWS_MAX)
-            names = [decoded(BucketName, entry.key, entry.value) for entry in page.entries]
-            row_keys = [keys.bucket(name.bucket_id) for name in names if name is not None]
-            rows = await self._core.metadata.get(row_keys)
-            for key, row in zip(row_keys, rows, strict=True):
-                bucket = decoded(Bucket, key, row.value) if row is not None else None
-                if bucket is not None:
-                    found.append(bucket)
-            if not page.more:
-                return [bucket for bucket in found if bucket.owner == account]
+        more = start < stop
+        while more and len(found) <= buckets_max:
+            limit = min(SCAN_ROWS_MAX, buckets_max + 1)
+            page = await self._core.metadata.scan(start, stop, limit=limit)
+            found += [
+                bucket
+                for bucket in await self._named(page.entries)
+                if bucket.owner == account and region in ("", bucket.region)
+            ]
+            more = page.more
             if page.entries:
                 start = page.entries[-1].key + b"\0"
+        return BucketPage(found[:buckets_max], len(found) > buckets_max)
 
     async def delete(self, name: str) -> None:
         """Delete an empty bucket; uploads in progress are aborted, as AWS does.
@@ -92,6 +114,16 @@ class Buckets:
     async def usage(self, name: str) -> Usage:
         """Raises `BucketNotFound`."""
         return await bucket_usage(self._core.metadata, await self.id_of(name))
+
+    async def _named(self, entries: Sequence[Entry]) -> Sequence[Bucket]:
+        names = [decoded(BucketName, entry.key, entry.value) for entry in entries]
+        row_keys = [keys.bucket(name.bucket_id) for name in names if name is not None]
+        rows = await self._core.metadata.get(row_keys)
+        found = (
+            decoded(Bucket, key, row.value) if row is not None else None
+            for key, row in zip(row_keys, rows, strict=True)
+        )
+        return [bucket for bucket in found if bucket is not None]
 
     async def _find(self, name: str) -> tuple[int, At]:
         key = keys.bucket_name(name)

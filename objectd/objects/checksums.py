@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 import attrs
+import xxhash
 from awscrt.checksums import (
     combine_crc32,
     combine_crc32c,
@@ -19,7 +20,7 @@ from awscrt.checksums import (
     crc64nvme,
 )
 
-from objectd.errors import BadDigest, InvalidArgument
+from objectd.errors import BadDigest, InvalidOperation
 from objectd.model.records import Checksum
 
 DEFAULT_ALGORITHM = "CRC64NVME"
@@ -27,6 +28,9 @@ DEFAULT_ALGORITHM = "CRC64NVME"
 
 FULL_OBJECT_ALGORITHMS = ("CRC32", "CRC32C", "CRC64NVME")
 """Those whose value for a whole multipart object follows from its parts' values."""
+
+WHOLE_ONLY_ALGORITHMS = ("CRC64NVME",)
+"""Those that S3 keeps of whole objects only."""
 
 
 class Hasher(Protocol):
@@ -56,21 +60,56 @@ _HASHERS: dict[str, Callable[[], Hasher]] = {
     "CRC64NVME": lambda: _Crc(crc64nvme, 8),
     "SHA1": lambda: hashlib.sha1(usedforsecurity=False),
     "SHA256": hashlib.sha256,
+    "SHA512": hashlib.sha512,
+    "MD5": lambda: hashlib.md5(usedforsecurity=False),
+    # Not awscrt's: those hold the GIL.
+    "XXHASH64": xxhash.xxh64,
+    "XXHASH3": xxhash.xxh3_64,
+    "XXHASH128": xxhash.xxh3_128,
 }
 
 ALGORITHMS = tuple(_HASHERS)
 
 
 def hasher(algorithm: str) -> Hasher:
-    """A fresh hasher. Raises `InvalidArgument` for an algorithm that is not built."""
+    """A fresh hasher. Raises `InvalidOperation` for an algorithm that S3 does not have."""
     try:
         return _HASHERS[algorithm]()
     except KeyError:
-        raise InvalidArgument(
-            f"checksum algorithm {algorithm!r} is not one of {', '.join(ALGORITHMS)}",
-            name="ChecksumAlgorithm",
-            value=algorithm,
+        raise InvalidOperation(
+            "Checksum algorithm provided is unsupported. Please try again with any of the "
+            f"valid types: [{', '.join(ALGORITHMS)}]"
         ) from None
+
+
+def multipart_checksum(algorithm: str, kind: str) -> tuple[str, str]:
+    """The algorithm and kind of an upload's checksum, with AWS's defaults; of a kind that is
+    not given, COMPOSITE wherever it can be. Raises `InvalidOperation`.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
+    """
+    if not algorithm:
+        if kind:
+            raise InvalidOperation(
+                "The x-amz-checksum-type header can only be used with the "
+                "x-amz-checksum-algorithm header."
+            )
+        return "", ""
+    hasher(algorithm)
+    allowed = {
+        "COMPOSITE": algorithm not in WHOLE_ONLY_ALGORITHMS,
+        "FULL_OBJECT": algorithm in FULL_OBJECT_ALGORITHMS,
+    }
+    if not kind:
+        return algorithm, "COMPOSITE" if allowed["COMPOSITE"] else "FULL_OBJECT"
+    if kind not in allowed:
+        raise InvalidOperation("Value for x-amz-checksum-type header is invalid.")
+    if not allowed[kind]:
+        raise InvalidOperation(
+            f"The {kind} checksum type cannot be used with the {algorithm.lower()} "
+            "checksum algorithm."
+        )
+    return algorithm, kind
 
 
 def _nothing() -> None:
@@ -80,45 +119,61 @@ def _nothing() -> None:
 @attrs.frozen
 class Declared:
     """What a client says of its bytes beforehand (or in a trailer, so `checksum` is asked
-    for the value after the last byte). Without an `algorithm` the default is computed."""
+    for the value after the last byte).
+
+    `kept` is the algorithm of the checksum that is wanted of the bytes whatever their sender
+    chose; without it that is the sender's `algorithm`, and without that the default.
+    """
 
     md5: bytes | None = None
     algorithm: str = ""
     checksum: Callable[[], bytes | None] = _nothing
+    kept: str = ""
 
 
 NOTHING_DECLARED = Declared()
 
 
 class Digests:
-    """MD5, for the ETag, and one checksum of the bytes that pass."""
+    """MD5, for the ETag, and the checksums of the bytes that pass: the one to be kept first,
+    then the one that was declared, where that is another one."""
 
     def __init__(self, declared: Declared) -> None:
+        algorithm = declared.algorithm or declared.kept or DEFAULT_ALGORITHM
         self._declared = declared
-        self._algorithm = declared.algorithm or DEFAULT_ALGORITHM
+        self._algorithm = algorithm
         self._md5 = hashlib.md5(usedforsecurity=False)
-        self._checksum = hasher(self._algorithm)
+        self._checksums = {name: hasher(name) for name in (declared.kept or algorithm, algorithm)}
         self.size_bytes = 0
 
     def update(self, data: bytes) -> None:
         """May run in a thread, one call at a time."""
         self._md5.update(data)
-        self._checksum.update(data)
+        for checksum in self._checksums.values():
+            checksum.update(data)
         self.size_bytes += len(data)
 
     @property
     def md5(self) -> bytes:
         return self._md5.digest()
 
-    def verified(self) -> Checksum:
-        """The checksum to keep. Raises `BadDigest` if the bytes are not those declared."""
+    def verified(self) -> tuple[Checksum, ...]:
+        """The checksums. Raises `BadDigest` if the bytes are not those declared."""
         if self._declared.md5 is not None and self._declared.md5 != self.md5:
             raise BadDigest("Content-MD5", self._declared.md5.hex(), self.md5.hex())
-        computed = self._checksum.digest()
+        computed = {name: checksum.digest() for name, checksum in self._checksums.items()}
         declared = self._declared.checksum()
-        if declared is not None and declared != computed:
-            raise BadDigest(self._algorithm, declared.hex(), computed.hex())
-        return Checksum(self._algorithm, computed)
+        if declared is not None and declared != computed[self._algorithm]:
+            raise BadDigest(self._algorithm, declared.hex(), computed[self._algorithm].hex())
+        return tuple(Checksum(name, value) for name, value in computed.items())
+
+
+def checksum_mismatch(expected: str, actual: str) -> str:
+    """What AWS says to a checksum of another algorithm than the upload's."""
+    return (
+        f"Checksum Type mismatch occurred, expected checksum Type: {expected.lower()}, "
+        f"actual checksum Type: {actual.lower()}"
+    )
 
 
 def composite(algorithm: str, parts: list[bytes]) -> Checksum:

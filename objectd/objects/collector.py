@@ -17,14 +17,21 @@ from twisted.internet.defer import DeferredLock
 from objectd.interfaces import At, EmptyRange, Entry
 from objectd.model import keys
 from objectd.model.codec import encode
-from objectd.model.records import Candidate, Manifest, ManifestTrash, Part
+from objectd.model.records import Manifest, ManifestTrash, Part
 from objectd.objects import references
+from objectd.objects.aborting import give_up
 from objectd.objects.blob_collector import collect_blobs, empty_trash
 from objectd.objects.core import Core
 from objectd.objects.damage import decoded
-from objectd.objects.queues import Report, commit_unless_changed, forget, pages
+from objectd.objects.pace import AT_ONCE, Pace
+from objectd.objects.queues import Report, backlog, commit_unless_changed, forget, pages
 from objectd.objects.reading import is_listed
+from objectd.objects.renaming import forget_old_tokens
+from objectd.objects.survey import Survey, survey
 from objectd.objects.writer import Batch
+
+PASS_SECONDS_MAX = 60.0
+"""Of emptying the trash: what is left then is for the next pass, which takes up new work first."""
 
 _Step = Callable[[Entry, Report], Awaitable[None]]
 
@@ -36,40 +43,60 @@ class Collector:
     _core: Core
     _one_pass: DeferredLock = attrs.field(factory=DeferredLock, init=False)
 
-    async def run(self) -> Report:
-        """Take up all candidates and all trash that are there. May be cancelled between
-        any two steps. What only one slow reader holds back waits; all else is done first."""
+    async def run(self, pace: Pace = AT_ONCE) -> Report:
+        """Take up all candidates and all trash that are there, `ROWS_A_STEP` rows a step. May
+        be cancelled between any two steps. What only one slow reader holds back waits; all
+        else is done first. A pass that the pace's limits make long is cut short."""
         await self._one_pass.acquire()
         try:
-            return await self._run()
+            return await self._run(pace)
         finally:
             self._one_pass.release()
 
-    async def run_to_rest(self) -> Report:
+    async def run_to_rest(self, pace: Pace = AT_ONCE) -> Report:
         """Pass after pass until there is nothing left to do."""
         total = Report()
-        while report := await self.run():
+        while report := await self.run(pace):
             total.add(report)
+        total.add(report)
         return total
 
-    async def _run(self) -> Report:
+    async def survey(self) -> Survey:
+        """The dry run: what there is to do. Changes nothing."""
+        return await survey(self._core)
+
+    async def _run(self, pace: Pace) -> Report:
         core, report = self._core, Report()
-        await self._each(keys.BUCKET_CANDIDATES, self._clear_bucket, report)
-        await self._each(keys.PARTS_CANDIDATES, self._drop_parts, report)
-        await self._each(keys.MANIFEST_CANDIDATES, self._discard_manifest, report)
+        began = pace.seconds()
+        await self._each(keys.BUCKET_CANDIDATES, self._clear_bucket, report, pace)
+        await self._each(keys.PARTS_CANDIDATES, self._drop_parts, report, pace)
+        await self._each(keys.MANIFEST_CANDIDATES, self._discard_manifest, report, pace)
         async for entries in pages(core.metadata, keys.BLOB_CANDIDATES):
             await collect_blobs(core, entries, report)
+            await pace.step()
         await self._trim_journal()
+        await forget_old_tokens(core)
         await core.reads.drained()
-        await self._each(keys.MANIFEST_TRASH, self._dismantle, report)
-        async for entries in pages(core.metadata, keys.BLOB_TRASH):
-            await empty_trash(core, entries, report)
+        await self._each(keys.MANIFEST_TRASH, self._dismantle, report, pace)
+        await self._empty_trash(report, pace)
+        report.backlog = await backlog(core.metadata, pace)
+        report.seconds = pace.seconds() - began
         return report
 
-    async def _each(self, queue: bytes, take: _Step, report: Report) -> None:
+    async def _each(self, queue: bytes, take: _Step, report: Report, pace: Pace) -> None:
         async for entries in pages(self._core.metadata, queue):
             for entry in entries:
                 await take(entry, report)
+            await pace.step()
+
+    async def _empty_trash(self, report: Report, pace: Pace) -> None:
+        began = pace.seconds()
+        async for entries in pages(self._core.metadata, keys.BLOB_TRASH):
+            if pace.seconds() - began > PASS_SECONDS_MAX:
+                report.is_cut_short = True
+                return
+            await empty_trash(self._core, entries, report, pace)
+            await pace.step()
 
     # Manifests and parts
 
@@ -95,12 +122,19 @@ class Collector:
         row, trash = await self._core.metadata.get([keys.manifest(uid), keys.manifest_trash(uid)])
         if trash is None:  # else readers may still need them, and dismantling will release all
             manifest = decoded(Manifest, keys.manifest(uid), row.value) if row else None
-            if row is None or manifest is not None:
-                await self._release_parts(uid, manifest.listed if manifest else b"", report)
+            if row is None:
+                await self._release_parts(uid, b"", report)
+            elif manifest is not None:
+                expected = At(keys.manifest(uid), row.revision)
+                if not await self._release_parts(uid, manifest.listed, report, expected):
+                    return  # an append has added a part: the next pass will know it
         await self._done(entry)
 
-    async def _release_parts(self, upload: bytes, listed: bytes, report: Report) -> None:
-        """No commit can add or change a part any more, so none is expected to be `At`."""
+    async def _release_parts(
+        self, upload: bytes, listed: bytes, report: Report, *expected: At
+    ) -> bool:
+        """False if what is expected has changed. Parts are added by who expects the manifest
+        and never change, so none of them is expected to be `At`."""
         async for entries in pages(self._core.metadata, keys.parts(upload)):
             batch = Batch()
             for key, value, _ in entries:
@@ -111,8 +145,10 @@ class Collector:
                 if part is not None:
                     references.release_part(batch, part, self._core.now_us())
                 report.parts_dropped += 1
-            if len(batch):
-                await self._core.writer.commit(batch)
+            batch.expect(*expected)
+            if len(batch) and not await commit_unless_changed(self._core.writer, batch):
+                return False
+        return True
 
     async def _done(self, entry: Entry) -> None:
         batch = Batch()
@@ -125,13 +161,10 @@ class Collector:
         """A deleted bucket's uploads are aborted, and its counters go. An upload that
         changes meanwhile leaves the candidate to the next pass."""
         bucket_id = keys.queued_bucket(entry.key)
-        candidate = encode(Candidate(self._core.now_us()))
         async for uploads in pages(self._core.metadata, keys.uploads(bucket_id)):
             batch = Batch()
             for key, _, revision in uploads:
-                batch.expect(At(key, revision))
-                batch.delete(key)
-                batch.put(keys.parts_candidate(keys.upload_uid(key)), candidate)
+                give_up(batch, key, revision, self._core.now_us())
             if not await commit_unless_changed(self._core.writer, batch):
                 return
         batch = Batch()

@@ -19,6 +19,7 @@ from msgspec import structs
 
 from objectd.errors import (
     BadDigest,
+    ChecksumKindMismatch,
     Conflict,
     EntityTooSmall,
     Fenced,
@@ -46,7 +47,14 @@ from objectd.model.records import (
     UploadState,
 )
 from objectd.objects import references
-from objectd.objects.checksums import DEFAULT_ALGORITHM, composite, full_object, multipart_etag
+from objectd.objects.checksums import (
+    DEFAULT_ALGORITHM,
+    checksum_mismatch,
+    composite,
+    full_object,
+    multipart_etag,
+)
+from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.core import Core
 from objectd.objects.current import read_current, replace
 from objectd.objects.reading import listed_bits, size_runs
@@ -58,18 +66,19 @@ from objectd.objects.writer import Batch
 
 @attrs.frozen
 class ListedPart:
-    """A line of the list that a Complete sends; `checksum` is compared where given."""
+    """A line of the list that a Complete sends; `checksum` is compared where given, and must
+    be given where the upload's is composite."""
 
     number: int
     etag: str
-    checksum: bytes | None = None
+    checksum: Checksum | None = None
 
 
 @attrs.frozen
 class DeclaredObject:
     """What a Complete says of the whole object; what is empty or None is not compared."""
 
-    checksum: bytes | None = None
+    checksum: Checksum | None = None
     checksum_kind: str = ""
     size_bytes: int | None = None
 
@@ -85,6 +94,15 @@ class Completed:
     key: str
     etag: str
     checksum: Checksum | None
+
+
+@attrs.frozen
+class _Wanted:
+    """What a Complete asks for."""
+
+    listed: Sequence[ListedPart]
+    declared: DeclaredObject
+    conditions: Conditions
 
 
 @attrs.frozen
@@ -112,22 +130,24 @@ class Completions:
         listed: Sequence[ListedPart],
         *,
         declared: DeclaredObject = NOTHING_DECLARED,
+        conditions: Conditions = NO_CONDITIONS,
     ) -> Completed:
         """Make the listed parts the object of the key; durable on return.
 
         The same list again, while the object is there, gets the same answer. Raises
-        `UploadNotFound`, `InvalidPart`, `InvalidPartOrder`, `EntityTooSmall`, `BadDigest`
-        (the upload stays open), `OperationAborted`.
+        `UploadNotFound`, `OperationAborted`, and for what does not fit, whereupon the upload
+        stays open, `InvalidPart`, `InvalidPartOrder`, `EntityTooSmall`, `BadDigest`,
+        `ChecksumKindMismatch`, `InvalidOperation`; with conditions, which are about what the
+        object replaces, `PreconditionFailed`, `ObjectNotFound` and `ConditionalConflict`.
         """
         _check_list(listed)
         place = await self._uploads.place(bucket, key, upload_id)
-        return await shield(self._complete(place, listed, declared))
+        with conditions.telling_conflicts():
+            return await shield(self._complete(place, _Wanted(listed, declared, conditions)))
 
-    async def _complete(
-        self, place: Place, listed: Sequence[ListedPart], declared: DeclaredObject
-    ) -> Completed:
+    async def _complete(self, place: Place, wanted: _Wanted) -> Completed:
         core = self._core
-        digest = _list_digest(listed)
+        digest = _list_digest(wanted.listed)
         object_key = keys.object_(place.bucket.bucket_id, place.key)
         async with core.locks.holding(place.row_key, object_key):
             for _ in range(core.settings.commit_attempts_max):
@@ -136,7 +156,7 @@ class Completions:
                     return done
                 try:
                     attempt = await self._freeze(place, digest)
-                    return await self._finish(attempt, listed, declared)
+                    return await self._finish(attempt, wanted)
                 except Conflict:
                     continue
         raise OperationAborted("others kept completing or aborting the same upload")
@@ -170,14 +190,12 @@ class Completions:
         revision = await core.writer.commit(batch)
         return _Attempt(place, frozen, At(place.row_key, revision), digest)
 
-    async def _finish(
-        self, attempt: _Attempt, listed: Sequence[ListedPart], declared: DeclaredObject
-    ) -> Completed:
+    async def _finish(self, attempt: _Attempt, wanted: _Wanted) -> Completed:
         try:
-            parts = await self._listed_parts(attempt, listed)
+            parts = await self._listed_parts(attempt, wanted.listed)
             whole = _whole_checksum(attempt.upload, parts)
-            _check_declared(declared, parts, whole)
-            return await self._put_object(attempt, [p.number for p in listed], parts, whole)
+            _check_declared(wanted.declared, parts, whole)
+            return await self._put_object(attempt, wanted, parts, whole)
         except (Conflict, OutcomeUnknown, Fenced):
             raise
         except BaseException:
@@ -194,8 +212,7 @@ class Completions:
             part = decode(Part, row.value)
             if part.etag != wanted.etag:
                 raise InvalidPart(wanted.number)
-            if wanted.checksum is not None and wanted.checksum != part.checksums[0].value:
-                raise InvalidPart(wanted.number)
+            _check_part_checksum(attempt.upload, wanted, part)
             parts.append(part)
         least = self._core.settings.part_bytes_min
         for wanted, part in zip(listed[:-1], parts, strict=False):
@@ -204,15 +221,16 @@ class Completions:
         return parts
 
     async def _put_object(
-        self, attempt: _Attempt, numbers: list[int], parts: list[Part], whole: Checksum | None
+        self, attempt: _Attempt, wanted: _Wanted, parts: list[Part], whole: Checksum | None
     ) -> Completed:
         """The second commit."""
         core, place, upload = self._core, attempt.place, attempt.upload
         version = core.ids.uid()
         etag = multipart_etag([bytes.fromhex(part.etag) for part in parts])
         checksums = (whole,) if whole else ()
-        listed = listed_bits(numbers)
+        listed = listed_bits([part.number for part in wanted.listed])
         old = await read_current(core, place.bucket, place.key)
+        old.check(wanted.conditions, place.bucket.name)
         head = ObjectHead(
             size_bytes=sum(part.size_bytes for part in parts),
             modified_us=old.time_after(core.now_us()),
@@ -280,15 +298,28 @@ def _check_declared(declared: DeclaredObject, parts: list[Part], whole: Checksum
             f"The provided 'x-amz-mp-object-size' header value {declared.size_bytes} does not "
             f"match what was computed: {size_bytes}"
         )
-    if whole is None:
+    kind = whole.kind if whole else "FULL_OBJECT"
+    if declared.checksum_kind not in ("", kind):
+        raise ChecksumKindMismatch(kind)
+    if declared.checksum is None:
         return
-    if declared.checksum_kind not in ("", whole.kind):
+    algorithm, value = declared.checksum.algorithm, declared.checksum.value
+    if whole is None or whole.algorithm != algorithm:
+        raise InvalidOperation(checksum_mismatch(whole.algorithm if whole else "null", algorithm))
+    if whole.value != value:
+        raise BadDigest(algorithm, value.hex(), whole.value.hex())
+
+
+def _check_part_checksum(upload: Upload, wanted: ListedPart, part: Part) -> None:
+    if wanted.checksum is not None:
+        if wanted.checksum not in part.checksums:
+            raise InvalidPart(wanted.number)
+    elif upload.checksum_kind == "COMPOSITE":
         raise InvalidOperation(
-            f"The upload was created with the checksum type {whole.kind}, "
-            f"not {declared.checksum_kind}"
+            f"The upload was created using a {upload.checksum_algorithm.lower()} checksum. The "
+            "complete request must include the checksum for each part. It was missing for part "
+            f"{wanted.number} in the request."
         )
-    if declared.checksum not in (None, whole.value):
-        raise BadDigest(whole.algorithm, (declared.checksum or b"").hex(), whole.value.hex())
 
 
 def _whole_checksum(upload: Upload, parts: list[Part]) -> Checksum | None:

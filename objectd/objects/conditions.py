@@ -5,12 +5,23 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import attrs
 
-from objectd.errors import NotModified, ObjectNotFound, PreconditionFailed
+from objectd.errors import (
+    ConditionalConflict,
+    NotModified,
+    ObjectNotFound,
+    OperationAborted,
+    PreconditionFailed,
+)
 from objectd.model.records import ObjectHead
 
 _SECOND_US = 1_000_000
+_UNKNOWN_ETAG = '"'
+"""That no client can name: quotes are taken off."""
 
 
 @attrs.frozen
@@ -44,12 +55,36 @@ class Conditions:
 
     def check_write(self, bucket: str, key: str, found: ObjectHead | None) -> None:
         """For what a write replaces or removes; `found` is None where there is nothing.
-        Raises `ObjectNotFound` if a condition needs something there, and
-        `PreconditionFailed`."""
+        Raises `ObjectNotFound` if an ETag needs something there, and `PreconditionFailed`.
+
+        Size and time of what is not there fail nothing: only a delete has them, and what it
+        would delete is gone (DeleteObject, x-amz-if-match-size).
+        """
         if found is not None:
             self.check_source(found)
-        elif self.if_match or self.size_bytes is not None or self.modified_us is not None:
+        elif self.if_match:
             raise ObjectNotFound(bucket, key)
+        elif self.if_modified_since is not None:
+            raise PreconditionFailed("If-Modified-Since")
+
+    def check_damaged(self) -> None:
+        """For what is there and cannot be read: it exists, and nothing else of it is known.
+        Raises `PreconditionFailed` unless that is enough."""
+        if self.if_match and not _matches(self.if_match, _UNKNOWN_ETAG):
+            raise PreconditionFailed("If-Match")
+        if attrs.evolve(self, if_match=""):
+            raise PreconditionFailed("If-None-Match" if self.if_none_match else "If-Match")
+
+    @contextmanager
+    def telling_conflicts(self) -> Iterator[None]:
+        """What is aborted because others keep winning is a `ConditionalConflict` where there
+        are conditions: AWS tells those clients to look again before they try again."""
+        try:
+            yield
+        except OperationAborted as error:
+            if not self:
+                raise
+            raise ConditionalConflict(str(error)) from error
 
     def _check_same(self, head: ObjectHead) -> None:
         modified_us = _second(head.modified_us)

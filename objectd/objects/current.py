@@ -11,6 +11,7 @@ from objectd.model import keys
 from objectd.model.codec import decode_object, encode_object, encode_payload
 from objectd.model.records import Bucket, JournalKind, ObjectHead, ObjectTail
 from objectd.objects import references, usage
+from objectd.objects.conditions import Conditions
 from objectd.objects.core import Core
 from objectd.objects.writer import Batch
 
@@ -30,6 +31,19 @@ class Current:
     def time_after(self, now_us: int) -> int:
         """A time for the next version: later than this one's, whatever the clock says."""
         return max(now_us, self.known[0].modified_us + 1) if self.known else now_us
+
+    @property
+    def is_there(self) -> bool:
+        """There is a row, readable or not."""
+        return isinstance(self.expectation, At)
+
+    def check(self, conditions: Conditions, bucket: str) -> None:
+        """Raises `ObjectNotFound` or `PreconditionFailed` if a conditional write must not
+        replace or remove this."""
+        if self.is_there and self.known is None:
+            conditions.check_damaged()
+        else:
+            conditions.check_write(bucket, self.key.decode(), self.known and self.known[0])
 
 
 def current(bucket_id: int, key: bytes, row: Row | None) -> Current:
@@ -84,6 +98,27 @@ def remove(core: Core, batch: Batch, old: Current) -> None:
     batch.delete(keys.object_(old.bucket_id, old.key))
     version = old.known[0].version if old.known else b""
     core.journal(batch, JournalKind.OBJECT_DELETED, old.bucket_id, key=old.key, version=version)
+
+
+def move(core: Core, batch: Batch, source: Current, target: Current, payload: bytes) -> None:
+    """Give what is at one key another one, in the place of what is there. It stays the same
+    version, with its time, so no reference to its bytes changes."""
+    if source.known is None:
+        raise DamagedRecord(f"object {source.key!r}", "what cannot be read cannot be moved")
+    head, tail = source.known
+    bucket_id = source.bucket_id
+    batch.expect(Present(keys.live(bucket_id)), source.expectation)
+    _release(core, batch, target)
+    batch.delete(keys.object_(bucket_id, source.key))
+    batch.put(keys.object_(bucket_id, target.key), encode_object(head, tail))
+    if payload:
+        batch.delete(keys.payload(bucket_id, source.key))
+        batch.put(keys.payload(bucket_id, target.key), encode_payload(payload))
+    for kind, key in (
+        (JournalKind.OBJECT_RENAMED_FROM, source.key),
+        (JournalKind.OBJECT_RENAMED_TO, target.key),
+    ):
+        core.journal(batch, kind, bucket_id, key=key, version=head.version)
 
 
 def _release(core: Core, batch: Batch, old: Current) -> None:

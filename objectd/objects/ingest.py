@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from objectd.errors import EntityTooLarge, IncompleteBody
 from objectd.interfaces import BlobFile, IBlobStore, IBlobWriter, RunInThread, SealedBlob
 from objectd.model.records import Blob, Checksum
-from objectd.objects.checksums import Declared, Digests
+from objectd.objects.checksums import Declared, Digests, hasher
 from objectd.objects.ids import IdSource
 from objectd.streams import ByteStream
 
@@ -59,13 +59,19 @@ class StagedBlob:
 
 @attrs.frozen
 class Ingested:
-    """A whole, verified body: in `payload` if it is small, else in `staged`."""
+    """A whole, verified body: in `payload` if it is small, else in `staged`. `checksums` are
+    as `Digests` gives them."""
 
     size_bytes: int
     md5: bytes
-    checksum: Checksum
+    checksums: tuple[Checksum, ...]
     payload: bytes
     staged: StagedBlob | None
+
+    @property
+    def checksum(self) -> Checksum:
+        """The one to keep."""
+        return self.checksums[0]
 
     async def drop(self) -> None:
         if self.staged is not None:
@@ -92,9 +98,11 @@ class Intake:
         size_bytes: int | None,
         size_bytes_max: int,
         inline_bytes_max: int,
+        prefix: bytes = b"",
     ) -> Ingested:
         """Read the stream to its end. On any error, cancellation included, nothing is left.
-        Up to `inline_bytes_max` bytes (-1: not even none) are kept in memory.
+        Up to `inline_bytes_max` bytes (-1: not even none) are kept in memory. `prefix` goes
+        before the stream's bytes if they become a blob; size and digests are without it.
 
         Raises `BadDigest`, `EntityTooLarge`, `IncompleteBody` if the stream is not
         `size_bytes` long, and what the stream or the blob store raises.
@@ -110,7 +118,7 @@ class Intake:
             else:
                 pieces.put_back(first)
                 del first  # else every upload would hold it to its end
-                ingested = await self._write(pieces, declared, size_bytes)
+                ingested = await self._write(pieces, declared, size_bytes, prefix)
         finally:
             self._streams -= 1
             stream.close()
@@ -119,12 +127,27 @@ class Intake:
             raise IncompleteBody(f"{ingested.size_bytes} bytes came, {size_bytes} were declared")
         return ingested
 
-    async def _write(self, pieces: _Pieces, declared: Declared, size_bytes: int | None) -> Ingested:
+    async def checksum(self, stream: ByteStream, algorithm: str) -> Checksum:
+        """The checksum of all bytes of a stream, which are kept nowhere."""
+        hashing = hasher(algorithm)
+        try:
+            while piece := await stream.read():
+                await self._run_in_thread(hashing.update, piece)
+        finally:
+            stream.close()
+        return Checksum(algorithm, hashing.digest())
+
+    async def _write(
+        self, pieces: _Pieces, declared: Declared, size_bytes: int | None, prefix: bytes
+    ) -> Ingested:
         uid = self._ids.uid()
         digests = Digests(declared)
-        writer = await self._blobs.create(uid, size_bytes=size_bytes)
+        whole_bytes = None if size_bytes is None else len(prefix) + size_bytes
+        writer = await self._blobs.create(uid, size_bytes=whole_bytes)
         under_way: Deferred[None] | None = None
         try:
+            if prefix:
+                await writer.write(prefix)
             piece = await pieces.read(1)
             while piece or not pieces.ended:
                 under_way = Deferred.fromCoroutine(self._store(piece, digests, writer))
@@ -132,14 +155,14 @@ class Intake:
                 piece = await pieces.read(self._piece_bytes())
                 await under_way
             finished = await writer.finish()
-            checksum = digests.verified()
+            checksums = digests.verified()
         except BaseException:
             if under_way is not None:
                 under_way.addErrback(lambda _: None)
             await writer.abort()
             raise
         staged = StagedBlob(uid, finished, writer, self._blobs)
-        return Ingested(digests.size_bytes, digests.md5, checksum, b"", staged)
+        return Ingested(digests.size_bytes, digests.md5, checksums, b"", staged)
 
     async def _store(self, piece: bytes, digests: Digests, writer: IBlobWriter) -> None:
         """Hash and write one piece, both at once; ends when neither touches it any more."""

@@ -8,7 +8,14 @@ import attrs
 import msgspec
 from msgspec import structs
 
-from objectd.errors import DamagedRecord, InvalidArgument, ObjectNotFound
+from objectd.errors import (
+    DamagedRecord,
+    InvalidArgument,
+    ObjectdError,
+    ObjectNotFound,
+    PartNotFound,
+    PreconditionFailed,
+)
 from objectd.model import keys
 from objectd.model.codec import decode_object, decode_payload
 from objectd.model.records import (
@@ -25,14 +32,23 @@ from objectd.model.records import (
 )
 from objectd.objects.buckets import Buckets
 from objectd.objects.checksums import NOTHING_DECLARED, Declared
+from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.core import Core
-from objectd.objects.current import current, read_current, remove, replace
+from objectd.objects.current import Current, current, read_current, remove, replace
 from objectd.objects.ingest import Ingested
 from objectd.objects.names import check_metadata, key_bytes
 from objectd.objects.publishing import Placement, publish
-from objectd.objects.reading import BlobStream, ManifestStream, Piece
-from objectd.objects.settings import DELETE_KEYS_MAX, OBJECT_PUT_BYTES_MAX
+from objectd.objects.reading import (
+    BlobStream,
+    ManifestStream,
+    ObjectPart,
+    Piece,
+    object_parts,
+    parts_count,
+)
+from objectd.objects.settings import DELETE_KEYS_MAX, LIST_ENTRIES_MAX, OBJECT_PUT_BYTES_MAX
 from objectd.objects.shield import shield
+from objectd.objects.tags import check_tags
 from objectd.objects.writer import Batch
 from objectd.streams import BytesStream, ByteStream, read_all
 
@@ -76,6 +92,29 @@ class OpenObject:
         """Bytes start <= i < stop. Closing the stream closes the object."""
         end = self.object.size_bytes if stop is None else min(stop, self.object.size_bytes)
         return _ClosingStream(self._stream(start, max(start, end)), self)
+
+    async def part(self, number: int) -> ObjectPart:
+        """One of the parts of which the object was made; an object that was put in one go is
+        its own part 1. Raises `PartNotFound`."""
+        count = parts_count(self.object.tail.source)
+        if not 1 <= number <= (count or 1):
+            raise PartNotFound(number, count or 1)
+        if not count:
+            return ObjectPart(1, 0, self.object.size_bytes, self.object.tail.checksums)
+        [part] = await self.parts(after_number=number - 1, parts_max=1)
+        return part
+
+    async def parts(
+        self, *, after_number: int = 0, parts_max: int = LIST_ENTRIES_MAX
+    ) -> list[ObjectPart]:
+        """The parts of which the object was made, from the one after `after_number` on; none
+        if it was put in one go."""
+        source = self.object.tail.source
+        if not isinstance(source, InManifest):
+            return []
+        return await object_parts(
+            self._core.metadata, source, after_number=after_number, parts_max=parts_max
+        )
 
     async def read(self) -> bytes:
         """All bytes at once, and close."""
@@ -130,20 +169,29 @@ class Objects:
         *,
         headers: Headers = NO_HEADERS,
         metadata: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
         declared: Declared = NOTHING_DECLARED,
         size_bytes: int | None = None,
+        conditions: Conditions = NO_CONDITIONS,
     ) -> Object:
         """Store an object, in place of the one that has the key.
 
         On return it is durable. Until then, and whatever fails, the key keeps what it had.
         Cancelled while the body comes in, nothing is stored; later, it may be.
+        `conditions` are about what the object replaces at the moment that it does; where
+        they fail already before the body comes in, none of it is read.
 
-        Raises `BucketNotFound`, `KeyTooLong`, `BadDigest`, `IncompleteBody`,
-        `EntityTooLarge`, `InvalidArgument`, `OperationAborted`, `StoreFull`.
+        Raises `BucketNotFound`, `KeyTooLong`, `BadDigest`, `IncompleteBody`, `InvalidTag`,
+        `EntityTooLarge`, `InvalidArgument`, `OperationAborted`, `StoreFull`; with conditions
+        `PreconditionFailed`, `ObjectNotFound` and, for `OperationAborted`,
+        `ConditionalConflict`.
         """
         raw_key = key_bytes(key)
         check_metadata(metadata or {})
+        check_tags(tags or {})
         place = await self._buckets.get(bucket)
+        if conditions:
+            (await read_current(self._core, place, raw_key)).check(conditions, bucket)
         ingested = await self._core.intake.take(
             BytesStream(body) if isinstance(body, bytes) else body,
             declared,
@@ -151,8 +199,10 @@ class Objects:
             size_bytes_max=OBJECT_PUT_BYTES_MAX,
             inline_bytes_max=self._core.settings.inline_bytes_max,
         )
-        tail = ObjectTail(Nothing(), headers, dict(metadata or {}), (ingested.checksum,))
-        return await shield(self._put(place, raw_key, ingested, tail))
+        checksums = (ingested.checksum,)
+        tail = ObjectTail(Nothing(), headers, dict(metadata or {}), checksums, dict(tags or {}))
+        with conditions.telling_conflicts():
+            return await shield(self._put(place, raw_key, ingested, tail, conditions))
 
     async def head(self, bucket: str, key: str) -> Object:
         """What is known of an object. Raises `BucketNotFound`, `ObjectNotFound`."""
@@ -174,17 +224,31 @@ class Objects:
             raise
         return OpenObject(self._core, object_, payload, ticket)
 
-    async def delete(self, bucket: str, key: str) -> None:
-        """Delete an object; that there is none is no error. Raises `BucketNotFound`."""
-        await self.delete_many(bucket, [key])
+    async def delete(
+        self, bucket: str, key: str, *, conditions: Conditions = NO_CONDITIONS
+    ) -> None:
+        """Delete an object; that there is none is no error. Raises `BucketNotFound`, and
+        with conditions what `put` raises for them."""
+        [error] = await self.delete_many(bucket, [key], [conditions])
+        if error is not None:
+            raise error
 
-    async def delete_many(self, bucket: str, object_keys: Sequence[str]) -> None:
-        """Delete up to 1,000 objects in one commit. Raises `BucketNotFound`."""
+    async def delete_many(
+        self, bucket: str, object_keys: Sequence[str], conditions: Sequence[Conditions] = ()
+    ) -> list[ObjectdError | None]:
+        """Delete up to 1,000 objects in one commit, as if one after the other.
+
+        `conditions` are those of each key, or none at all. Returns for each key why it was
+        not deleted, if so: `PreconditionFailed` or `ObjectNotFound`. Raises `BucketNotFound`.
+        """
         if len(object_keys) > DELETE_KEYS_MAX:
             raise InvalidArgument(f"at most {DELETE_KEYS_MAX} keys can be deleted at once")
-        raw_keys = sorted({key_bytes(key) for key in object_keys})
+        asked = conditions or [NO_CONDITIONS] * len(object_keys)
+        wanted = list(zip(map(key_bytes, object_keys), asked, strict=True))
         bucket_id = await self._buckets.id_of(bucket)
-        await shield(self._delete(bucket_id, raw_keys))
+        any_condition = next(filter(None, asked), NO_CONDITIONS)
+        with any_condition.telling_conflicts():
+            return await shield(self._delete(bucket, bucket_id, wanted))
 
     async def _find(self, bucket: str, key: str, raw_key: bytes) -> tuple[Object, bytes]:
         bucket_id = await self._buckets.id_of(bucket)
@@ -201,7 +265,12 @@ class Objects:
         return object_, decode_payload(payload_row.value)
 
     async def _put(
-        self, bucket: Bucket, key: bytes, ingested: Ingested, tail: ObjectTail
+        self,
+        bucket: Bucket,
+        key: bytes,
+        ingested: Ingested,
+        tail: ObjectTail,
+        conditions: Conditions,
     ) -> Object:
         core = self._core
         version = core.ids.uid()
@@ -224,6 +293,7 @@ class Objects:
 
         async def decide(batch: Batch, source: Source) -> Object:
             old = await read_current(core, bucket, key)
+            old.check(conditions, bucket.name)
             new_head = structs.replace(head, modified_us=old.time_after(head.modified_us))
             new_tail = structs.replace(tail, source=source)
             replace(core, batch, old, new_head, new_tail, payload=ingested.payload)
@@ -231,18 +301,42 @@ class Objects:
 
         return await publish(core, ingested, placement, decide)
 
-    async def _delete(self, bucket_id: int, raw_keys: list[bytes]) -> None:
+    async def _delete(
+        self, bucket: str, bucket_id: int, wanted: list[tuple[bytes, Conditions]]
+    ) -> list[ObjectdError | None]:
         core = self._core
+        raw_keys = sorted({key for key, _ in wanted})
         row_keys = [keys.object_(bucket_id, key) for key in raw_keys]
 
-        async def decide(batch: Batch) -> None:
+        async def decide(batch: Batch) -> list[ObjectdError | None]:
             rows = await core.metadata.get(row_keys)
-            for key, row in zip(raw_keys, rows, strict=True):
-                if row is not None:
-                    remove(core, batch, current(bucket_id, key, row))
+            found = {
+                key: current(bucket_id, key, row) for key, row in zip(raw_keys, rows, strict=True)
+            }
+            return [_remove(core, batch, bucket, found, *each) for each in wanted]
 
         async with core.locks.holding(*row_keys):
-            await core.writer.transact(decide)
+            return await core.writer.transact(decide)
+
+
+def _remove(
+    core: Core,
+    batch: Batch,
+    bucket: str,
+    found: dict[bytes, Current],
+    key: bytes,
+    conditions: Conditions,
+) -> ObjectdError | None:
+    """Take away what is at the key, and from `found`, unless the conditions say otherwise."""
+    old = found[key]
+    try:
+        old.check(conditions, bucket)
+    except (ObjectNotFound, PreconditionFailed) as error:
+        return error
+    if old.is_there:
+        remove(core, batch, old)
+        found[key] = current(old.bucket_id, key, None)
+    return None
 
 
 def _identity(bucket: Bucket, key: bytes, head: ObjectHead, tail: ObjectTail) -> dict[str, object]:

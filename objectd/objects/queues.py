@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import attrs
 
 from objectd.errors import Conflict
 from objectd.interfaces import At, Entry, IMetadataStore
 from objectd.model import keys
+from objectd.objects.pace import Pace
 from objectd.objects.writer import Batch, Writer
 
-ROWS_A_STEP = 500
-"""Rows handled by one commit: far below what a commit may hold."""
+ROWS_A_STEP = 100
+"""Rows handled by one commit, between two turns of the reactor. With RocksDB on a busy host of
+two cores 100 blobs kept requests waiting for 20 ms, 500 for 70 to 100 ms; all 6,000 took as
+long either way."""
+
+
+QUEUES = (keys.CANDIDATES, keys.TRASH)
+BACKLOG_COUNTED_MAX = 10_000
 
 
 @attrs.define
 class Report:
-    """What a pass of the collector did; true if that was anything."""
+    """What a pass of the collector did; true if that was anything.
+
+    `backlog` is what waits in the queues when it ends, counted to `BACKLOG_COUNTED_MAX`, and
+    `is_cut_short` says that it waits because the pass has lasted long enough.
+    """
 
     blobs_collected: int = 0
     files_unlinked: int = 0
@@ -25,13 +36,28 @@ class Report:
     manifests_dismantled: int = 0
     parts_dropped: int = 0
     buckets_cleared: int = 0
+    seconds: float = 0.0
+    backlog: int = 0
+    is_cut_short: bool = False
 
     def __bool__(self) -> bool:
-        return any(attrs.astuple(self))
+        return any(getattr(self, name) for name in _COUNTS)
 
-    def add(self, other: Report) -> None:
-        for name, value in attrs.asdict(other).items():
-            setattr(self, name, getattr(self, name) + value)
+    def add(self, later: Report) -> None:
+        """Make this the report of both passes."""
+        for name in (*_COUNTS, "seconds"):
+            setattr(self, name, getattr(self, name) + getattr(later, name))
+        self.backlog, self.is_cut_short = later.backlog, later.is_cut_short
+
+
+_COUNTS = (
+    "blobs_collected",
+    "files_unlinked",
+    "bytes_freed",
+    "manifests_dismantled",
+    "parts_dropped",
+    "buckets_cleared",
+)
 
 
 async def pages(metadata: IMetadataStore, prefix: bytes) -> AsyncIterator[list[Entry]]:
@@ -55,19 +81,40 @@ async def commit_unless_changed(writer: Writer, batch: Batch) -> bool:
     return True
 
 
-async def forget(writer: Writer, candidates: Sequence[Entry]) -> None:
-    """Forget candidates that are in use: but only these very rows, since their users may
-    have let go again meanwhile."""
-    left = list(candidates)
+async def commit_for_each(
+    writer: Writer, entries: Sequence[Entry], change: Callable[[Batch, Entry], object]
+) -> list[Entry]:
+    """Commit what `change` puts in the batch for each row, expecting that very row, and return
+    the rows for which that was done. Those that change meanwhile are left as they are."""
+    left = list(entries)
     while left:
         batch = Batch()
         for entry in left:
             batch.expect(At(entry.key, entry.revision))
-            batch.delete(entry.key)
+            change(batch, entry)
         try:
             await writer.commit(batch)
         except Conflict as conflict:
             changed = {expected.key for expected, *_ in conflict.rows if isinstance(expected, At)}
             left = [entry for entry in left if entry.key not in changed]
         else:
-            return
+            break
+    return left
+
+
+async def forget(writer: Writer, candidates: Sequence[Entry]) -> None:
+    """Forget candidates that are in use: but only these very rows, since their users may
+    have let go again meanwhile."""
+    await commit_for_each(writer, candidates, lambda batch, entry: batch.delete(entry.key))
+
+
+async def backlog(metadata: IMetadataStore, pace: Pace) -> int:
+    """How many rows wait in all queues, counted to `BACKLOG_COUNTED_MAX`."""
+    count = 0
+    for queue in QUEUES:
+        async for entries in pages(metadata, queue):
+            count += len(entries)
+            if count >= BACKLOG_COUNTED_MAX:
+                return BACKLOG_COUNTED_MAX
+            await pace.step()
+    return count

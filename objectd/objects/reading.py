@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import attrs
 
@@ -10,7 +11,7 @@ from objectd.errors import DamagedBlob, DamagedRecord
 from objectd.interfaces import BlobLocation, IBlobReader, IBlobStore, IMetadataStore
 from objectd.model import keys
 from objectd.model.codec import decode
-from objectd.model.records import Blob, BlobTrash, InManifest, Part
+from objectd.model.records import Blob, BlobTrash, Checksum, InManifest, Part, Source
 
 _PARTS_A_LOOKUP = 100
 
@@ -68,6 +69,47 @@ async def locate(metadata: IMetadataStore, uid: bytes) -> BlobLocation:
     else:
         raise DamagedBlob(uid.hex(), "its row is missing")
     return BlobLocation(blob.drive, uid, blob.digest, blob.size_bytes)
+
+
+@attrs.frozen
+class ObjectPart:
+    """A part of an object: bytes start <= i < stop of it. The parts of an object are counted
+    from 1 without gaps, whatever numbers they were uploaded under, so that who knows how many
+    there are can ask for each."""
+
+    number: int
+    start: int
+    stop: int
+    checksums: tuple[Checksum, ...]
+
+
+def parts_count(source: Source) -> int:
+    """How many parts an object was made of; 0 if it was put in one go."""
+    return sum(count for _, count in source.sizes) if isinstance(source, InManifest) else 0
+
+
+async def object_parts(
+    metadata: IMetadataStore, manifest: InManifest, *, after_number: int, parts_max: int
+) -> list[ObjectPart]:
+    """The parts of an object that is being read, from the one after `after_number` on."""
+    ranges = list(islice(part_ranges(manifest), after_number, after_number + parts_max))
+    rows = await _part_rows(metadata, manifest.upload, [number for number, *_ in ranges])
+    return [
+        ObjectPart(number, start, stop, row.checksums)
+        for number, ((_, start, stop), row) in enumerate(
+            zip(ranges, rows, strict=True), after_number + 1
+        )
+    ]
+
+
+async def _part_rows(metadata: IMetadataStore, upload: bytes, numbers: Sequence[int]) -> list[Part]:
+    rows = await metadata.get([keys.part(upload, number) for number in numbers])
+    parts: list[Part] = []
+    for number, row in zip(numbers, rows, strict=True):
+        if row is None:
+            raise DamagedRecord(f"part {number} of upload {upload.hex()}", "missing")
+        parts.append(decode(Part, row.value))
+    return parts
 
 
 def listed_numbers(manifest: InManifest) -> list[int]:
@@ -153,12 +195,9 @@ class ManifestStream:
     async def _next_parts(self) -> BlobStream:
         wanted = self._wanted[:_PARTS_A_LOOKUP]
         del self._wanted[:_PARTS_A_LOOKUP]
-        rows = await self._metadata.get([keys.part(self._upload, want[0]) for want in wanted])
+        parts = await _part_rows(self._metadata, self._upload, [want[0] for want in wanted])
         pieces: list[Piece] = []
-        for (number, start, stop, size_bytes), row in zip(wanted, rows, strict=True):
-            if row is None:
-                raise DamagedRecord(f"part {number} of upload {self._upload.hex()}", "missing")
-            part = decode(Part, row.value)
+        for (number, start, stop, size_bytes), part in zip(wanted, parts, strict=True):
             if part.size_bytes != size_bytes:
                 raise DamagedRecord(f"part {number} of upload {self._upload.hex()}", "wrong size")
             pieces.append(Piece(part.blob, start, stop))

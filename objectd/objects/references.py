@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from objectd.errors import DamagedRecord
-from objectd.interfaces import At, IMetadataStore
+from objectd.interfaces import Absent, At, IMetadataStore
 from objectd.model import keys
 from objectd.model.codec import decode, encode
 from objectd.model.records import (
@@ -37,13 +37,17 @@ async def twin_of(metadata: IMetadataStore, wanted: Blob) -> tuple[bytes, At] | 
     if row is None:
         return None
     try:
-        uid = decode(Content, row.value).blob
-        [blob_row] = await metadata.get([keys.blob(uid)])
-        if blob_row is None or decode(Blob, blob_row.value).damaged:
-            return None
+        return await shareable(metadata, decode(Content, row.value).blob)
     except DamagedRecord:
         return None
-    return uid, At(keys.blob(uid), blob_row.revision)
+
+
+async def shareable(metadata: IMetadataStore, uid: bytes) -> tuple[bytes, At] | None:
+    """A blob and what sharing it relies on; None if it is gone or damaged."""
+    [row] = await metadata.get([keys.blob(uid)])
+    if row is None or decode(Blob, row.value).damaged:
+        return None
+    return uid, At(keys.blob(uid), row.revision)
 
 
 def content_key(blob: Blob) -> bytes:
@@ -57,6 +61,26 @@ def share(batch: Batch, twin: tuple[bytes, At], ref: Callable[[bytes], bytes]) -
     batch.expect(expectation)
     batch.put(ref(uid), REF)
     return uid
+
+
+async def share_source(
+    metadata: IMetadataStore, batch: Batch, source: Source, version: bytes
+) -> bool:
+    """Have a new version refer to the bytes of another one; False if they are gone or
+    damaged. What lies in a payload row is not referred to: it must be put again."""
+    match source:
+        case InBlob(blob):
+            twin = await shareable(metadata, blob)
+            if twin is None:
+                return False
+            share(batch, twin, lambda uid: keys.version_ref(uid, version))
+        case InManifest(upload):
+            [row] = await metadata.get([keys.manifest(upload)])
+            if row is None:
+                return False
+            batch.expect(At(keys.manifest(upload), row.revision))
+            batch.put(keys.manifest_ref(upload, version), REF)
+    return True
 
 
 def publish_blob(
@@ -83,6 +107,14 @@ def release_source(
         case InManifest(upload):
             batch.delete(keys.manifest_ref(upload, version))
             batch.put(keys.manifest_candidate(upload), encode(Candidate(now_us)))
+
+
+def add_part(batch: Batch, upload: bytes, number: int, part: Part) -> None:
+    """A part that no manifest has yet, with its reference. The caller expects the manifest."""
+    key = keys.part(upload, number)
+    batch.expect(Absent(key))
+    batch.put(key, encode(part))
+    batch.put(keys.part_ref(part.blob, part.attempt), REF)
 
 
 def release_part(batch: Batch, part: Part, now_us: int) -> None:

@@ -10,10 +10,16 @@ import attrs
 KEY_BYTES_MAX = 1024
 PART_NUMBER_MAX = 10_000
 PART_BYTES_MAX = 5 << 30
+"""As many of the largest parts as there may be make the largest object: 48.8 TiB."""
 OBJECT_PUT_BYTES_MAX = 5 << 30
+COPY_SOURCE_BYTES_MAX = 5 << 30
 METADATA_BYTES_MAX = 2048
 LIST_ENTRIES_MAX = 1000
+LIST_BUCKETS_MAX = 10_000
 DELETE_KEYS_MAX = 1000
+TAGS_MAX = 10
+TAG_KEY_CHARS_MAX = 128
+TAG_VALUE_CHARS_MAX = 256
 
 
 @attrs.frozen
@@ -24,5 +30,4 @@ class ObjectSettings:
         default=16 << 10, validator=[attrs.validators.ge(0), attrs.validators.le(512 << 10)]
     )
     part_bytes_min: int = attrs.field(default=5 << 20, validator=attrs.validators.ge(1))
-    collect_interval_seconds: float = attrs.field(default=5.0, validator=attrs.validators.gt(0))
     commit_attempts_max: int = attrs.field(default=20, validator=attrs.validators.ge(1))

@@ -16,18 +16,24 @@ from objectd.model import keys
 from objectd.model.codec import decode, encode
 from objectd.model.records import Format, SweepHold
 from objectd.objects import usage
+from objectd.objects.aborting import AbandonedUploads
+from objectd.objects.appending import Appends
 from objectd.objects.buckets import Buckets
 from objectd.objects.collector import Collector
 from objectd.objects.completing import Completions
+from objectd.objects.copying import Copies
 from objectd.objects.core import Core
 from objectd.objects.ids import IdSource
 from objectd.objects.ingest import Intake
 from objectd.objects.listing import Listings
 from objectd.objects.locks import KeyLocks
 from objectd.objects.objects import Objects
+from objectd.objects.part_copying import PartCopies
 from objectd.objects.reads import Reads
+from objectd.objects.renaming import Renames
 from objectd.objects.settings import ObjectSettings
 from objectd.objects.sweep import Sweep
+from objectd.objects.tags import Tags
 from objectd.objects.uploads import Uploads
 from objectd.objects.writer import Batch, Writer
 
@@ -46,8 +52,14 @@ class ObjectStore:
     listings: Listings
     uploads: Uploads
     completions: Completions
+    appends: Appends
+    copies: Copies
+    part_copies: PartCopies
+    renames: Renames
+    tags: Tags
     collector: Collector
     sweep: Sweep
+    abandoned: AbandonedUploads
     core: Core
 
     async def close(self) -> None:
@@ -108,16 +120,23 @@ async def open_store(
 def assemble(core: Core, format_: Format) -> ObjectStore:
     """The object store of one process, made of its parts."""
     buckets = Buckets(core)
+    objects = Objects(core, buckets)
     uploads = Uploads(core, buckets)
     return ObjectStore(
         format=format_,
         buckets=buckets,
-        objects=Objects(core, buckets),
+        objects=objects,
         listings=Listings(core, buckets),
         uploads=uploads,
         completions=Completions(core, uploads),
+        appends=Appends(core, buckets),
+        copies=Copies(core, buckets, objects),
+        part_copies=PartCopies(core, objects, uploads),
+        renames=Renames(core, buckets),
+        tags=Tags(core, buckets),
         collector=Collector(core),
         sweep=Sweep(core),
+        abandoned=AbandonedUploads(core),
         core=core,
     )
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import attrs
 
-from objectd.errors import UploadNotFound
+from objectd.errors import InvalidArgument, UploadNotFound
 from objectd.interfaces import SCAN_ROWS_MAX, Entry, IMetadataStore
 from objectd.model import keys
 from objectd.model.records import Upload
@@ -128,7 +128,12 @@ def _marker_position(bucket_id: int, key_marker: str, upload_id_marker: str) -> 
         return keys.uploads(bucket_id)
     if not upload_id_marker:
         return keys.after(keys.key_uploads(bucket_id, utf8(key_marker, "key-marker")))
-    marker = UploadId.parse(upload_id_marker)
+    try:
+        marker = UploadId.parse(upload_id_marker)
+    except UploadNotFound:
+        raise InvalidArgument(
+            "Invalid uploadId marker", name="upload-id-marker", value=upload_id_marker
+        ) from None
     return (
         keys.upload(bucket_id, utf8(key_marker, "key-marker"), marker.time_us, marker.uid) + b"\0"
     )

@@ -14,6 +14,7 @@ import attrs
 from objectd.errors import (
     BucketNotFound,
     InvalidArgument,
+    InvalidOperation,
     OperationAborted,
     UploadNotFound,
 )
@@ -23,7 +24,6 @@ from objectd.model.codec import decode, encode
 from objectd.model.records import (
     NO_HEADERS,
     Bucket,
-    Candidate,
     Headers,
     InBlob,
     Part,
@@ -32,12 +32,14 @@ from objectd.model.records import (
     UploadState,
 )
 from objectd.objects import references
+from objectd.objects.aborting import give_up
 from objectd.objects.buckets import Buckets
 from objectd.objects.checksums import (
-    FULL_OBJECT_ALGORITHMS,
+    DEFAULT_ALGORITHM,
     NOTHING_DECLARED,
     Declared,
-    hasher,
+    checksum_mismatch,
+    multipart_checksum,
 )
 from objectd.objects.core import Core
 from objectd.objects.damage import decoded
@@ -46,6 +48,7 @@ from objectd.objects.names import check_metadata, key_bytes
 from objectd.objects.publishing import Placement, publish
 from objectd.objects.settings import LIST_ENTRIES_MAX, PART_BYTES_MAX, PART_NUMBER_MAX
 from objectd.objects.shield import shield
+from objectd.objects.tags import check_tags
 from objectd.objects.upload_listing import UploadId, UploadPage, list_uploads
 from objectd.objects.writer import Batch
 from objectd.streams import BytesStream, ByteStream
@@ -81,13 +84,16 @@ class Uploads:
         *,
         headers: Headers = NO_HEADERS,
         metadata: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
         checksum_algorithm: str = "",
         checksum_kind: str = "",
     ) -> UploadId:
-        """Begin an upload. Raises `BucketNotFound`, `KeyTooLong`, `InvalidArgument`."""
+        """Begin an upload. Raises `BucketNotFound`, `KeyTooLong`, `MetadataTooLarge`,
+        `InvalidTag`, and `InvalidOperation` for a checksum that cannot be had of parts."""
         raw_key = key_bytes(key)
         check_metadata(metadata or {})
-        algorithm, kind = check_checksum(checksum_algorithm, checksum_kind)
+        check_tags(tags or {})
+        algorithm, kind = multipart_checksum(checksum_algorithm, checksum_kind)
         place = await self._buckets.get(bucket)
         upload = Upload(
             state=UploadState.OPEN,
@@ -97,7 +103,7 @@ class Uploads:
             storage_class="STANDARD",
             headers=headers,
             metadata=dict(metadata or {}),
-            tags={},
+            tags=dict(tags or {}),
             checksum_algorithm=algorithm,
             checksum_kind=kind,
         )
@@ -123,21 +129,13 @@ class Uploads:
     ) -> Part:
         """Store a part, in place of an earlier one of that number. Durable on return.
 
-        Raises `UploadNotFound`, and what `Objects.put` raises.
+        Raises `UploadNotFound`, `InvalidOperation` for another checksum than the upload's,
+        and what `Objects.put` raises.
         """
-        if not 1 <= number <= PART_NUMBER_MAX:
-            raise InvalidArgument(
-                f"Part number must be an integer between 1 and {PART_NUMBER_MAX}, inclusive",
-                name="partNumber",
-                value=str(number),
-            )
-        place = await self.place(bucket, key, upload_id)
-        upload, _ = await self.find(place)
-        _require_open(upload)
-        algorithm = _part_algorithm(upload, declared)
+        place, upload = await self.place_for_part(bucket, key, upload_id, number)
         ingested = await self._core.intake.take(
             BytesStream(body) if isinstance(body, bytes) else body,
-            attrs.evolve(declared, algorithm=algorithm),
+            _wanted(upload, declared),
             size_bytes=size_bytes,
             size_bytes_max=PART_BYTES_MAX,
             inline_bytes_max=-1,
@@ -173,10 +171,7 @@ class Uploads:
             [row] = await self._core.metadata.get([place.row_key])
             if row is None:
                 raise UploadNotFound(upload_id)
-            batch.expect(At(place.row_key, row.revision))
-            batch.delete(place.row_key)
-            candidate = encode(Candidate(self._core.now_us()))
-            batch.put(keys.parts_candidate(place.id.uid), candidate)
+            give_up(batch, place.row_key, row.revision, self._core.now_us())
 
         await shield(self._core.writer.transact(decide))
 
@@ -210,6 +205,22 @@ class Uploads:
         row_key = keys.upload(in_bucket.bucket_id, raw_key, parsed.time_us, parsed.uid)
         return Place(in_bucket, raw_key, parsed, row_key)
 
+    async def place_for_part(
+        self, bucket: str, key: str, upload_id: str, number: int
+    ) -> tuple[Place, Upload]:
+        """An upload that takes parts, for one of that number. Raises `BucketNotFound`,
+        `UploadNotFound`, `InvalidArgument`, `OperationAborted`."""
+        if not 1 <= number <= PART_NUMBER_MAX:
+            raise InvalidArgument(
+                f"Part number must be an integer between 1 and {PART_NUMBER_MAX}, inclusive",
+                name="partNumber",
+                value=str(number),
+            )
+        place = await self.place(bucket, key, upload_id)
+        upload, _ = await self.find(place)
+        _require_open(upload)
+        return place, upload
+
     async def find(self, place: Place) -> tuple[Upload, At]:
         """An upload that is in progress. Raises `UploadNotFound`."""
         [row] = await self._core.metadata.get([place.row_key])
@@ -223,10 +234,25 @@ class Uploads:
             raise BucketNotFound(bucket.name)
         batch.expect(Present(live))
 
+    async def replace_part(self, batch: Batch, place: Place, number: int, part: Part) -> None:
+        """Put a part, in place of an earlier one of that number, if the upload still takes
+        any. Raises `BucketNotFound`, `UploadNotFound`, `OperationAborted`."""
+        live, part_key = keys.live(place.bucket.bucket_id), keys.part(place.id.uid, number)
+        live_row, upload_row, part_row = await self._core.metadata.get(
+            [live, place.row_key, part_key]
+        )
+        if live_row is None:
+            raise BucketNotFound(place.bucket.name)
+        if upload_row is None:
+            raise UploadNotFound(place.id.text())
+        _require_open(decode(Upload, upload_row.value))
+        batch.expect(Present(live), At(place.row_key, upload_row.revision))
+        _release_earlier(batch, part_key, part_row, self._core.now_us())
+        batch.put(part_key, encode(part))
+
     async def _put_part(self, place: Place, number: int, ingested: Ingested) -> Part:
         core = self._core
         attempt = core.ids.uid()
-        part_key = keys.part(place.id.uid, number)
         placement = Placement(
             account=place.bucket.owner,
             deduplicate=place.bucket.deduplicate,
@@ -238,21 +264,10 @@ class Uploads:
                 "part": number,
                 "etag": ingested.md5.hex(),
             },
-            locked=(part_key,),
+            locked=(keys.part(place.id.uid, number),),
         )
 
         async def decide(batch: Batch, source: Source) -> Part:
-            live = keys.live(place.bucket.bucket_id)
-            live_row, upload_row, part_row = await core.metadata.get(
-                [live, place.row_key, part_key]
-            )
-            if live_row is None:
-                raise BucketNotFound(place.bucket.name)
-            if upload_row is None:
-                raise UploadNotFound(place.id.text())
-            _require_open(decode(Upload, upload_row.value))
-            batch.expect(Present(live), At(place.row_key, upload_row.revision))
-            _release_earlier(batch, part_key, part_row, core.now_us())
             if not isinstance(source, InBlob):
                 raise TypeError("a part is always a blob")
             part = Part(
@@ -261,44 +276,24 @@ class Uploads:
                 etag=ingested.md5.hex(),
                 blob=source.blob,
                 attempt=attempt,
-                checksums=(ingested.checksum,),
+                checksums=ingested.checksums,
             )
-            batch.put(part_key, encode(part))
+            await self.replace_part(batch, place, number, part)
             return part
 
         return await publish(core, ingested, placement, decide)
 
 
-def check_checksum(algorithm: str, kind: str) -> tuple[str, str]:
-    """The algorithm and kind of an upload's checksum, with AWS's defaults.
+def _wanted(upload: Upload, declared: Declared) -> Declared:
+    """Parts have the checksum that the upload was created with, whether or not their sender
+    declares it; in an upload without one they may come with any.
 
-    https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
+    Raises `InvalidOperation` for another one than the upload's.
     """
-    if not algorithm:
-        if kind:
-            raise InvalidArgument("a checksum type needs a checksum algorithm")
-        return "", ""
-    hasher(algorithm)
-    if not kind:
-        kind = "FULL_OBJECT" if algorithm == "CRC64NVME" else "COMPOSITE"
-    allowed = {"FULL_OBJECT": algorithm in FULL_OBJECT_ALGORITHMS}
-    allowed["COMPOSITE"] = algorithm != "CRC64NVME"
-    if not allowed.get(kind):
-        raise InvalidArgument(
-            f"The {kind} checksum type cannot be used with the {algorithm} checksum algorithm."
-        )
-    return algorithm, kind
-
-
-def _part_algorithm(upload: Upload, declared: Declared) -> str:
-    """Parts use the algorithm that the upload was created with, if it was with one."""
     wanted = upload.checksum_algorithm
-    if wanted and declared.algorithm and wanted != declared.algorithm:
-        raise InvalidArgument(
-            f"Checksum Type mismatch occurred, expected checksum Type: {wanted.lower()}, "
-            f"actual checksum Type: {declared.algorithm.lower()}"
-        )
-    return declared.algorithm or wanted
+    if wanted and declared.algorithm not in ("", wanted):
+        raise InvalidOperation(checksum_mismatch(wanted, declared.algorithm))
+    return attrs.evolve(declared, kept=wanted or DEFAULT_ALGORITHM)
 
 
 def _require_open(upload: Upload) -> None:

@@ -19,6 +19,8 @@ _log = Logger()
 
 OBJECTS = b"n"
 BYTES = b"s"
+BASE = 0
+"""The shard into which others are folded."""
 
 
 @attrs.frozen
@@ -59,12 +61,12 @@ async def fold(metadata: IMetadataStore, writer: Writer) -> int:
         batch = Batch()
         for key, value, revision in page.entries:
             bucket_id, quantity, shard = keys.usage_fields(key)
-            if shard in (0, writer.incarnation):
+            if shard in (BASE, writer.incarnation):
                 continue
             batch.expect(At(key, revision))
             batch.delete(key)
             try:
-                batch.add(keys.usage(bucket_id, 0, quantity), decode_counter(value or b""))
+                batch.add(keys.usage(bucket_id, BASE, quantity), decode_counter(value or b""))
             except DamagedRecord as error:
                 _log.error("a usage counter is lost: {key!r}: {error}", key=key, error=error)
             folded += 1

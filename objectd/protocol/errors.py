@@ -31,6 +31,7 @@ AuthorizationQueryParametersError 400 The authorization query parameters that yo
     not valid.
 BadDigest 400 The Content-MD5 or checksum value that you specified did not match what the server
     received.
+BadRequest 400 Bad Request
 BucketAlreadyExists 409 The requested bucket name is not available. The bucket namespace is
     shared by all users of the system. Please select a different name and try again.
 BucketAlreadyOwnedByYou 409 Your previous request to create the named bucket succeeded and you
@@ -56,6 +57,8 @@ InsufficientStorage 507 There is no space left to store this.
 InternalError 500 We encountered an internal error. Please try again.
 InvalidAccessKeyId 403 The AWS access key ID that you provided does not exist in our records.
 InvalidArgument 400 Invalid Argument
+InvalidBucketOwnerAWSAccountID 400 The value of the expected bucket owner parameter must be an
+    AWS account ID.
 InvalidBucketName 400 The specified bucket is not valid.
 InvalidBucketState 409 The request is not valid for the current state of the bucket.
 InvalidChunkSizeError 400 A chunk of the body has a size that is not allowed.

@@ -13,6 +13,7 @@ import binascii
 import re
 
 _FORBIDDEN = re.compile("[\r\n\0]")
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 _PRINTABLE = re.compile("[\t -~]*")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _ENCODED_WORD = re.compile(r"=\?([^?= ]+)\?([bBqQ])\?([^? ]*)\?=")
@@ -37,7 +38,9 @@ def encode(text: str) -> bytes:
 
 
 def is_safe(text: str) -> bool:
-    return _FORBIDDEN.search(text) is None
+    """Whether it may be taken for a header value: without control characters but the tab
+    (RFC 9110, 5.5)."""
+    return _CONTROL.search(text) is None
 
 
 def is_name(text: str) -> bool:

@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING, TypeAlias
 import attrs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from objectd.streams import ByteStream
 
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
+
+
+def _no_error() -> str:
+    return ""
 
 
 @attrs.frozen
@@ -48,18 +54,21 @@ class Response:
 
     The web layer adds `Date`, `Server`, `Connection` and `Content-Length`; every other
     header is the application's. `content_length` is what the body holds; for HEAD it is what
-    GET would send, and the body is not read. Whoever is handed a response must close its
-    stream. `error_code` is for the access log only.
+    GET would send, and the body is not read. It is None for a stream that is still being made
+    while it is sent: its pieces are small and go out as they come. Whoever is handed a
+    response must close its stream. The error codes are for the access log only: `error_code`,
+    or what `late_error_code` says once the body was sent.
     """
 
     status: int
     headers: Headers = ()
     body: bytes | ByteStream = b""
-    content_length: int = attrs.field()
+    content_length: int | None = attrs.field()
     error_code: str = ""
+    late_error_code: Callable[[], str] = _no_error
 
     @content_length.default
-    def _length_of_body(self) -> int:
+    def _length_of_body(self) -> int | None:
         if isinstance(self.body, bytes):
             return len(self.body)
         raise TypeError("the length of a streamed body must be given")

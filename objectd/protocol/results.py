@@ -20,11 +20,11 @@ JSON_TYPE = (b"Content-Type", b"application/json")
 
 
 def compile_headers(shape: Shape) -> dict[str, HeaderWriter]:
-    """By member, what appends its value to a response's headers."""
+    """By member, what appends its value to the headers of a response, or of a request."""
     return {
         m.name: _metadata_writer(m) if m.location == "headers" else _header_writer(m)
         for m in shape.members.values()
-        if m.location != "body"
+        if m.location in ("header", "headers")
     }
 
 
@@ -75,8 +75,8 @@ def _payload_writer(payload: Member) -> BodyWriter:
 
 
 def _header_writer(member: Member) -> HeaderWriter:
-    name, to_text = member.wire_name.encode(), _to_text(member.shape)
-    return lambda value, headers: headers.append((name, header_text.encode(to_text(value))))
+    name, text_of = member.wire_name.encode(), to_text(member.shape)
+    return lambda value, headers: headers.append((name, header_text.encode(text_of(value))))
 
 
 def _metadata_writer(member: Member) -> HeaderWriter:
@@ -89,9 +89,12 @@ def _metadata_writer(member: Member) -> HeaderWriter:
     return write
 
 
-def _to_text(shape: Shape) -> Callable[..., str]:
+def to_text(shape: Shape) -> Callable[..., str]:
+    """How a header or a query parameter shows values of a shape."""
     if shape.type == "boolean":
         return lambda value: "true" if value else "false"
     if shape.type == "timestamp":
         return iso_8601_milliseconds if shape.timestamp_format == "iso8601" else http_date
+    if shape.type == "list":
+        return ",".join
     return str

@@ -14,7 +14,8 @@ from urllib.parse import unquote_to_bytes
 
 import attrs
 
-from objectd.protocol.errors import S3Error
+from objectd.protocol import header_text
+from objectd.protocol.errors import S3Error, invalid_argument
 from objectd.protocol.messages import HttpRequest
 from objectd.protocol.model import Scope
 
@@ -26,6 +27,7 @@ __all__ = [
     "origin_form",
     "parse_query",
     "parse_target",
+    "with_hoisted_headers",
 ]
 
 Query: TypeAlias = tuple[tuple[str, str | None], ...]
@@ -92,6 +94,23 @@ def origin_form(request: HttpRequest) -> HttpRequest:
         raise S3Error("InvalidURI")
     rest = request.target[match.end() :]
     return attrs.evolve(request, target=rest if rest.startswith(b"/") else b"/" + rest)
+
+
+def with_hoisted_headers(request: HttpRequest) -> HttpRequest:
+    """The request with the headers of S3 that its query carries among its headers, as signers
+    of URLs hoist them; not those that came as headers, too. Raises `S3Error` InvalidArgument.
+    """
+    if b"x-amz-" not in request.raw_query.lower():
+        return request
+    names = {name for name, _ in request.headers}
+    hoisted = []
+    for name, text in parse_query(request.raw_query):
+        field = name.lower().encode()
+        if field.startswith(b"x-amz-") and field not in names:
+            if not (header_text.is_name(name) and header_text.is_safe(text or "")):
+                raise invalid_argument(name, text or "", f"{name} cannot be a header.")
+            hoisted.append((field, (text or "").encode()))
+    return attrs.evolve(request, headers=(*request.headers, *hoisted))
 
 
 def bucket_in_host(request: HttpRequest, domains: Sequence[str]) -> str | None:

@@ -125,7 +125,19 @@ def _compile_scalar(name: str, shape: Shape, encode: Callable[[Shape], _ToText])
     def write(value: object, emit: Emit) -> None:
         emit(start + to_text(value) + end)
 
-    return write
+    if not shape.enum:
+        return write
+    # A third of what a listing shows is one of a few words.
+    elements: dict[object, str] = {word: start + to_text(word) + end for word in shape.enum}
+
+    def write_word(value: object, emit: Emit) -> None:
+        element = elements.get(value)
+        if element is None:
+            write(value, emit)
+        else:
+            emit(element)
+
+    return write_word
 
 
 def _to_text(shape: Shape, encode: Callable[[Shape], _ToText]) -> Callable[..., str]:

@@ -7,35 +7,52 @@ is all of it supported; only then is its body touched.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 
 import attrs
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from objectd.auth.authenticate import authenticate
 from objectd.errors import ObjectdError
 from objectd.interfaces import ICredentials, RunInThread
 from objectd.objects import ObjectStore
-from objectd.protocol.errors import S3Error, render_error
+from objectd.protocol.errors import S3Error, invalid_argument, render_error
 from objectd.protocol.messages import HttpRequest, Response
 from objectd.protocol.model import ServiceModel
 from objectd.protocol.operations import Operation as Protocol
 from objectd.protocol.operations import compiled
+from objectd.protocol.results import XML_TYPE
 from objectd.protocol.routes import Router
 from objectd.protocol.targets import Target, origin_form, parse_target
-from objectd.s3.body import VerifiedBody, carries_digest, check_document
+from objectd.s3.body import (
+    VerifiedBody,
+    carries_digest,
+    check_document,
+    check_document_about_object,
+)
 from objectd.s3.call import Answer, Call
 from objectd.s3.errors import to_s3_error
-from objectd.s3.operations import OPERATIONS, Operation
+from objectd.s3.late import in_time_or_late
+from objectd.s3.operations import EXPECTED_OWNER, OPERATIONS, Operation
+from objectd.s3.owners import require_owner
 from objectd.web.application import RefusalCode, RequestBody
 
 _log = Logger()
+
+_CONDITIONS = (b"if-", b"x-amz-if-", b"x-amz-copy-source-if-", b"x-amz-rename-source-if-")
+_READS = ("GET", "HEAD")
+
+RETRY_SECONDS = 1
+"""When a client that was told to slow down may ask again."""
 
 _REFUSALS = {
     RefusalCode.BAD_REQUEST: ("InvalidRequest", 400),
     RefusalCode.URI_TOO_LONG: ("InvalidURI", 414),
     RefusalCode.HEADERS_TOO_LARGE: ("RequestHeaderSectionTooLarge", 431),
     RefusalCode.REQUEST_TIMEOUT: ("RequestTimeout", 400),
+    RefusalCode.INCOMPLETE_BODY: ("IncompleteBody", 400),
     RefusalCode.SLOW_DOWN: ("SlowDown", 503),
     RefusalCode.INTERNAL_ERROR: ("InternalError", 500),
 }
@@ -44,11 +61,13 @@ _REFUSALS = {
 @attrs.frozen
 class S3Settings:
     """`domains` are served in virtual-host style. `strict_region` refuses signatures for
-    another region than `region`."""
+    another region than `region`. After `patience_seconds` an operation that takes long shows
+    a first sign of life, and again every so many seconds."""
 
     region: str = "us-east-1"
     domains: tuple[str, ...] = ()
     strict_region: bool = False
+    patience_seconds: float = 10.0
 
 
 class S3Application:
@@ -60,6 +79,7 @@ class S3Application:
         credentials: ICredentials,
         model: ServiceModel,
         *,
+        clock: IReactorTime,
         now_us: Callable[[], int],
         run_in_thread: RunInThread,
         settings: S3Settings,
@@ -68,6 +88,7 @@ class S3Application:
         self._credentials = credentials
         self._model = model
         self._router = Router(model)
+        self._clock = clock
         self._now_us = now_us
         self._run_in_thread = run_in_thread
         self._settings = settings
@@ -75,8 +96,12 @@ class S3Application:
 
     async def respond(self, request: HttpRequest, body: RequestBody) -> Response:
         """The answer, also to what is wrong with the request; other errors are raised."""
+        return await self._told(request, self._respond(request, body))
+
+    async def _told(self, request: HttpRequest, work: Awaitable[Response]) -> Response:
+        """What `work` answers, or the document that tells of its error."""
         try:
-            return await self._respond(request, body)
+            return await work
         except S3Error as error:
             return self._error(request, error)
         except ObjectdError as error:
@@ -99,16 +124,32 @@ class S3Application:
             request, self._credentials, now_us=self._now_us(), region=region
         )
         operation, protocol = self._operation(request, target)
-        refuse_unsupported(operation, protocol, request, target)
+        head = protocol.parse_head(request, target)
+        refuse_unsupported(operation, protocol, request, target, head)
+        if EXPECTED_OWNER in head:
+            await require_owner(self._store, str(target.bucket), str(head[EXPECTED_OWNER]))
         if protocol.streaming_input:
             require_length(request)
         body = VerifiedBody(raw_body, principal.payload, run_in_thread=self._run_in_thread)
         arguments = await _arguments(protocol, request, target, body)
         require_supported(operation, arguments)
         call = Call(self._store, principal, request, body, self._settings.region)
+        making = self._carry_out(operation, protocol, call, arguments)
+        if not operation.may_take_long:
+            return await making
+        return await in_time_or_late(
+            self._told(request, making),
+            self._clock,
+            patience_seconds=self._settings.patience_seconds,
+            late_headers=(XML_TYPE, *self._ids(request.request_id)),
+        )
+
+    async def _carry_out(
+        self, operation: Operation, protocol: Protocol, call: Call, arguments: dict[str, object]
+    ) -> Response:
         answer = await operation.carry_out(call, arguments)
         try:
-            return self._response(request, protocol, answer)
+            return self._response(call.request, protocol, answer)
         except BaseException:
             answer.close()
             raise
@@ -139,7 +180,9 @@ class S3Application:
         return response
 
     def _document(self, error: S3Error, resource: str, request_id: str) -> Response:
-        headers = ((b"Content-Type", b"application/xml"), *error.headers, *self._ids(request_id))
+        headers = (XML_TYPE, *error.headers, *self._ids(request_id))
+        if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            headers += ((b"Retry-After", b"%d" % RETRY_SECONDS),)
         document = render_error(error, resource, request_id, self._host_id)
         return Response(error.status, headers, document, error_code=error.code)
 
@@ -158,27 +201,41 @@ async def _arguments(
     if protocol.checksum_required and not carries_digest(request, body):
         raise S3Error("InvalidRequest", "Missing required header for this request: Content-MD5")
     whole = await body.read_whole(protocol.body_bytes_max)
-    check_document(request, body, whole)
+    if protocol.member_of(b"x-amz-checksum-crc32") is None:
+        check_document(request, body, whole)
+    else:
+        check_document_about_object(request, whole)
     return protocol.parse(request, target, whole)
 
 
 def refuse_unsupported(
-    operation: Operation, protocol: Protocol, request: HttpRequest, target: Target
+    operation: Operation,
+    protocol: Protocol,
+    request: HttpRequest,
+    target: Target,
+    head: Mapping[str, object],
 ) -> None:
     """Refuse before the body is read what a request may not ask for here.
 
-    A condition that is ignored is worse than one that is refused, so no `If-*` header gets
-    past that the handler does not take, whether or not S3 knows it for this operation.
+    A condition that is ignored is worse than one that is refused, so none gets past that the
+    handler does not take, whether or not S3 knows it for this operation; nor, on a write, one
+    that says nothing (an empty header, a date that is none).
     """
-    for name, _ in request.headers:
-        if name.startswith(b"if-") and protocol.member_of(name) not in operation.supported:
-            header = name.decode("latin-1")
+    hoisted = (name.lower().encode() for name, _ in target.query)
+    for name in (*(name for name, _ in request.headers), *hoisted):
+        if not name.startswith(_CONDITIONS):
+            continue
+        member = protocol.member_of(name)
+        header = name.decode("latin-1")
+        if member not in operation.supported:
             raise S3Error(
                 "NotImplemented",
                 f"{operation.name} does not implement the header {header}.",
                 extra={"Header": header},
             )
-    require_supported(operation, protocol.parse_head(request, target))
+        if request.method not in _READS and head.get(member or "") in (None, ""):
+            raise invalid_argument(header, "", f"The value of {header} is not valid.")
+    require_supported(operation, head)
 
 
 def require_length(request: HttpRequest) -> None:
@@ -188,7 +245,7 @@ def require_length(request: HttpRequest) -> None:
         raise S3Error("MissingContentLength")
 
 
-def require_supported(operation: Operation, arguments: dict[str, object]) -> None:
+def require_supported(operation: Operation, arguments: Mapping[str, object]) -> None:
     unsupported = arguments.keys() - operation.supported - operation.ignored
     if unsupported:
         names = ", ".join(sorted(unsupported))

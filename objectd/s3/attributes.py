@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from msgspec import structs
 
 from objectd.auth.encodings import without_aws_chunked
-from objectd.model.records import Checksum, Headers, InManifest
+from objectd.model.records import Checksum, Headers
 from objectd.objects import Object
-from objectd.objects.reading import listed_numbers
+from objectd.objects.reading import parts_count
 from objectd.protocol.errors import S3Error
 from objectd.s3.body import encoded
 
@@ -45,10 +45,10 @@ def shown_headers(headers: Headers) -> dict[str, object]:
 
 def shown_checksums(checksums: Iterable[Checksum], parts: int = 0) -> dict[str, object]:
     """`ChecksumCRC32` and the like, with `ChecksumType`; a composite one tells of how many
-    parts it was made."""
+    parts it was made, if that is given."""
     shown: dict[str, object] = {}
     for checksum in checksums:
-        suffix = f"-{parts}" if checksum.kind == "COMPOSITE" else ""
+        suffix = f"-{parts}" if parts and checksum.kind == "COMPOSITE" else ""
         shown[f"Checksum{checksum.algorithm}"] = encoded(checksum.value) + suffix
         shown["ChecksumType"] = checksum.kind
     return shown
@@ -56,8 +56,7 @@ def shown_checksums(checksums: Iterable[Checksum], parts: int = 0) -> dict[str, 
 
 def part_count(object_: Object) -> int:
     """How many parts an object was made of; 0 if it was put in one go."""
-    source = object_.tail.source
-    return len(listed_numbers(source)) if isinstance(source, InManifest) else 0
+    return parts_count(object_.tail.source)
 
 
 def require_standard(storage_class: str) -> None:

@@ -7,18 +7,20 @@ import binascii
 from collections.abc import Mapping
 
 from objectd.auth.payload import PayloadCheck
-from objectd.errors import IncompleteBody, InvalidArgument
+from objectd.errors import BadDigest, IncompleteBody
 from objectd.interfaces import RunInThread
+from objectd.model.records import Checksum
 from objectd.objects import Declared
-from objectd.objects.checksums import ALGORITHMS, Digests, hasher
+from objectd.objects.checksums import Digests, hasher
 from objectd.protocol.errors import S3Error
 from objectd.protocol.messages import HttpRequest
+from objectd.protocol.targets import with_hoisted_headers
 from objectd.streams import ByteStream
 
 _THREAD_BYTES_MIN = 64 << 10
 """Hashing less than this costs less than handing it to a thread does."""
 
-_TRAILER_PREFIX = "x-amz-checksum-"
+_PREFIX = "x-amz-checksum-"
 
 
 class VerifiedBody:
@@ -75,10 +77,12 @@ def declared(request: HttpRequest, body: VerifiedBody) -> Declared:
     """What the headers (and the promised trailer) say of the body's digests.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
-    Raises `S3Error`, `InvalidArgument`.
+    Raises `S3Error`, `InvalidOperation`, and `BadDigest` for another algorithm than the one
+    that was announced.
     """
+    request = with_hoisted_headers(request)
     names = [name.decode("latin-1") for name, _ in request.headers] + list(body.trailer_names)
-    found = {name for name in names if name.startswith(_TRAILER_PREFIX)} - {
+    found = {name for name in names if name.startswith(_PREFIX)} - {
         "x-amz-checksum-algorithm",
         "x-amz-checksum-mode",
         "x-amz-checksum-type",
@@ -88,7 +92,7 @@ def declared(request: HttpRequest, body: VerifiedBody) -> Declared:
             "InvalidRequest",
             "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.",
         )
-    md5 = _digest(request.header(b"content-md5"), 16, "InvalidDigest")
+    md5 = _declared_md5(request)
     if not found:
         if request.header(b"x-amz-sdk-checksum-algorithm") and not md5:
             raise S3Error(
@@ -98,14 +102,16 @@ def declared(request: HttpRequest, body: VerifiedBody) -> Declared:
             )
         return Declared(md5)
     [header] = found
-    algorithm = header.removeprefix(_TRAILER_PREFIX).upper()
-    if algorithm not in ALGORITHMS:
-        raise S3Error("NotImplemented", f"The checksum {algorithm} is not implemented.")
-    width_bytes = len(hasher(algorithm).digest())
+    algorithm = header.removeprefix(_PREFIX).upper()
+    hasher(algorithm)
+    announced = request.header(b"x-amz-sdk-checksum-algorithm") or algorithm.encode()
+    if announced.upper() != algorithm.encode():
+        raise BadDigest("x-amz-sdk-checksum-algorithm", announced.decode("latin-1"), algorithm)
 
     def value() -> bytes | None:
-        text = request.header(header.encode()) or body.trailers.get(header, "").encode()
-        return _digest(text, width_bytes, "InvalidRequest", header)
+        sent = request.header(header.encode())
+        text = body.trailers.get(header, "") if sent is None else sent.decode("latin-1")
+        return decoded(text, algorithm).value
 
     if header not in body.trailer_names:
         value()
@@ -114,9 +120,13 @@ def declared(request: HttpRequest, body: VerifiedBody) -> Declared:
 
 def check_document(request: HttpRequest, body: VerifiedBody, whole: bytes) -> None:
     """A body that is a document is as its headers declare. Raises `BadDigest`."""
-    digests = Digests(declared(request, body))
-    digests.update(whole)
-    digests.verified()
+    _check(declared(request, body), whole)
+
+
+def check_document_about_object(request: HttpRequest, whole: bytes) -> None:
+    """The same for one that comes with the checksum of an object (CompleteMultipartUpload):
+    only Content-MD5 is of the document itself."""
+    _check(Declared(_declared_md5(request)), whole)
 
 
 def carries_digest(request: HttpRequest, body: VerifiedBody) -> bool:
@@ -129,17 +139,25 @@ def encoded(digest: bytes) -> str:
     return base64.b64encode(digest).decode()
 
 
-def decoded(text: str, name: str) -> bytes:
-    """Raises `InvalidArgument`."""
-    try:
-        return base64.b64decode(text, validate=True)
-    except ValueError:
-        raise InvalidArgument(f"{name} is not base64", name=name, value=text) from None
+def decoded(text: str, algorithm: str) -> Checksum:
+    """A checksum that a client sends. Raises `S3Error`."""
+    name = f"{_PREFIX}{algorithm.lower()}"
+    width_bytes = len(hasher(algorithm).digest())
+    return Checksum(algorithm, _digest(text.encode(), width_bytes, "InvalidRequest", name))
 
 
-def _digest(value: bytes | None, size_bytes: int, code: str, name: str = "") -> bytes | None:
-    if value is None:
-        return None
+def _check(claim: Declared, whole: bytes) -> None:
+    digests = Digests(claim)
+    digests.update(whole)
+    digests.verified()
+
+
+def _declared_md5(request: HttpRequest) -> bytes | None:
+    value = request.header(b"content-md5")
+    return None if value is None else _digest(value, 16, "InvalidDigest")
+
+
+def _digest(value: bytes, size_bytes: int, code: str, name: str = "") -> bytes:
     try:
         digest = base64.b64decode(value, validate=True)
     except binascii.Error:

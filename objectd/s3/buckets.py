@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from objectd.objects.settings import LIST_BUCKETS_MAX
 from objectd.protocol.errors import S3Error
 from objectd.s3.call import Answer, Call
+from objectd.s3.listings import continuation_token, position_of
 
 _PRIVATE_ACLS = ("private", "bucket-owner-full-control")
 """What a bucket without ACLs, which is how AWS makes them since 2023, amounts to."""
@@ -43,14 +45,39 @@ async def delete_bucket(call: Call, *, Bucket: str) -> Answer:
     return Answer()
 
 
-async def list_buckets(call: Call) -> Answer:
-    buckets = await call.store.buckets.list(account=call.principal.account)
+async def list_buckets(
+    call: Call,
+    *,
+    BucketRegion: str | None = None,
+    ContinuationToken: str | None = None,
+    MaxBuckets: int | None = None,
+    Prefix: str | None = None,
+) -> Answer:
+    """A request with any parameter is also told of the buckets' regions, as on AWS."""
+    parameters = (BucketRegion, ContinuationToken, MaxBuckets, Prefix)
+    with_region = any(parameter is not None for parameter in parameters)
+    after = b"" if ContinuationToken is None else position_of(ContinuationToken)
+    page = await call.store.buckets.list(
+        account=call.principal.account,
+        prefix=Prefix or "",
+        region=BucketRegion or "",
+        after_name=after.decode(errors="replace"),  # a token of objects may be any bytes
+        buckets_max=MaxBuckets or LIST_BUCKETS_MAX,
+    )
+    following = continuation_token(page.buckets[-1].name.encode()) if page.more else None
     return Answer(
         {
             "Owner": {"ID": call.owner_id},
             "Buckets": [
-                {"Name": bucket.name, "CreationDate": bucket.created_us} for bucket in buckets
+                {
+                    "Name": bucket.name,
+                    "CreationDate": bucket.created_us,
+                    "BucketRegion": bucket.region if with_region else None,
+                }
+                for bucket in page.buckets
             ],
+            "ContinuationToken": following,
+            "Prefix": Prefix,
         }
     )
 

@@ -16,6 +16,7 @@ CODES: dict[type[ObjectdError], str] = {
     errors.BucketAlreadyOwnedByYou: "BucketAlreadyOwnedByYou",
     errors.BucketNotEmpty: "BucketNotEmpty",
     errors.BucketNotFound: "NoSuchBucket",
+    errors.ChecksumKindMismatch: "BadDigest",
     errors.ConditionalConflict: "ConditionalRequestConflict",
     errors.EntityTooLarge: "EntityTooLarge",
     errors.EntityTooSmall: "EntityTooSmall",
@@ -26,17 +27,20 @@ CODES: dict[type[ObjectdError], str] = {
     errors.InvalidPart: "InvalidPart",
     errors.InvalidPartOrder: "InvalidPartOrder",
     errors.InvalidRange: "InvalidRange",
+    errors.InvalidTag: "InvalidTag",
     errors.KeyTooLong: "KeyTooLongError",
     errors.MetadataTooLarge: "MetadataTooLarge",
     errors.NotModified: "NotModified",
     errors.ObjectNotFound: "NoSuchKey",
     errors.OperationAborted: "OperationAborted",
     errors.OutcomeUnknown: "ServiceUnavailable",
+    errors.PartNotFound: "InvalidPartNumber",
     errors.PreconditionFailed: "PreconditionFailed",
     errors.StoreBusy: "SlowDown",
     errors.StoreFull: "InsufficientStorage",
     errors.TokenMismatch: "IdempotentParameterMismatch",
     errors.TooManyParts: "TooManyParts",
+    errors.TooManyTags: "BadRequest",
     errors.UploadNotFound: "NoSuchUpload",
     errors.WriteOffsetInvalid: "InvalidWriteOffset",
 }
@@ -58,6 +62,12 @@ def _message(error: ObjectdError) -> str | None:
     match error:
         case errors.InvalidArgument() | errors.InvalidBucketName() | errors.InvalidOperation():
             return str(error)
+        case errors.InvalidTag() | errors.TooManyTags():
+            return str(error)
+        case errors.ChecksumKindMismatch():
+            return str(error)
+        case errors.BadDigest(algorithm=algorithm):
+            return f"The {algorithm} you specified did not match the calculated checksum."
         case _:
             return None
 
@@ -75,6 +85,8 @@ def _extra(error: ObjectdError) -> dict[str, str]:
             return {"UploadId": upload_id}
         case errors.InvalidPart(part_number=number):
             return {"PartNumber": str(number)}
+        case errors.PartNotFound(part_number=number, parts_count=count):
+            return {"PartNumberRequested": str(number), "ActualPartCount": str(count)}
         case errors.EntityTooSmall(part_number=number, size_bytes=size, size_bytes_min=least):
             return {
                 "ProposedSize": str(size),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 from binascii import crc32
+from collections.abc import Sequence
 
+from objectd.errors import KeyTooLong
 from objectd.objects import ListedObject
 from objectd.objects.listing import after_key, after_marker
-from objectd.objects.settings import LIST_ENTRIES_MAX
-from objectd.protocol.errors import S3Error
+from objectd.objects.settings import KEY_BYTES_MAX, LIST_ENTRIES_MAX
+from objectd.protocol.errors import S3Error, invalid_argument
 from objectd.s3.call import Answer, Call, canonical_id
 
 _TOKEN_VERSION = b"\x01"
@@ -24,7 +26,10 @@ async def list_objects(
     Marker: str = "",
     MaxKeys: int = LIST_ENTRIES_MAX,
     EncodingType: str | None = None,
+    OptionalObjectAttributes: Sequence[str] = (),
 ) -> Answer:
+    _check_optional(OptionalObjectAttributes)
+    check_filters(Prefix, Delimiter)
     page_entries_max = entries_max(MaxKeys)
     page = await call.store.listings.objects(
         Bucket,
@@ -61,11 +66,14 @@ async def list_objects_v2(
     MaxKeys: int = LIST_ENTRIES_MAX,
     EncodingType: str | None = None,
     FetchOwner: bool = False,
+    OptionalObjectAttributes: Sequence[str] = (),
 ) -> Answer:
+    _check_optional(OptionalObjectAttributes)
     if ContinuationToken is not None:
-        position = _position(ContinuationToken)
+        position = position_of(ContinuationToken)
     else:
         position = after_key(StartAfter) if StartAfter else b""
+    check_filters(Prefix, Delimiter)
     page_entries_max = entries_max(MaxKeys)
     page = await call.store.listings.objects(
         Bucket,
@@ -74,7 +82,9 @@ async def list_objects_v2(
         position=position,
         entries_max=page_entries_max,
     )
-    following = None if page.next_position is None else _token(page.next_position)
+    following = None
+    if page.next_position is not None:
+        following = continuation_token(page.next_position)
     return Answer(
         {
             "Name": Bucket,
@@ -93,9 +103,29 @@ async def list_objects_v2(
     )
 
 
+def check_filters(prefix: str, delimiter: str) -> None:
+    """No key is longer, so nothing that is could be in one. Raises `KeyTooLong`."""
+    for text in (prefix, delimiter):
+        size_bytes = len(text.encode())
+        if size_bytes > KEY_BYTES_MAX:
+            raise KeyTooLong(size_bytes, KEY_BYTES_MAX)
+
+
 def entries_max(asked: int) -> int:
     """How many entries a page may have: never more than 1,000, however many are asked for."""
     return min(asked, LIST_ENTRIES_MAX)
+
+
+def _check_optional(attributes: Sequence[str]) -> None:
+    """`RestoreStatus` is told of objects that are being brought back from an archive: there
+    is none here, so it is never shown."""
+    for attribute in attributes:
+        if attribute != "RestoreStatus":
+            raise invalid_argument(
+                "x-amz-optional-object-attributes",
+                attribute,
+                "Invalid attribute name specified",
+            )
 
 
 def _contents(call: Call, listed: ListedObject, *, owner: bool) -> dict[str, object]:
@@ -115,18 +145,19 @@ def _contents(call: Call, listed: ListedObject, *, owner: bool) -> dict[str, obj
     return contents
 
 
-def _token(position: bytes) -> str:
+def continuation_token(position: bytes) -> str:
     """A position in a form that tells a client nothing and that it cannot get wrong unnoticed:
     one that was cut or changed on its way would skip keys."""
     checksum = crc32(position).to_bytes(4, "big")
     return base64.urlsafe_b64encode(_TOKEN_VERSION + checksum + position).decode()
 
 
-def _position(token: str) -> bytes:
+def position_of(token: str) -> bytes:
+    """What `continuation_token` was made of. Raises `S3Error`."""
     try:
         position = base64.urlsafe_b64decode(token)[_TOKEN_HEAD_BYTES:]
     except ValueError:
         position = b""
-    if token != _token(position):
+    if token != continuation_token(position):
         raise S3Error("InvalidArgument", "The continuation token provided is incorrect")
     return position

@@ -7,17 +7,20 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 from urllib.parse import quote
 
-from objectd.model.records import Part, Upload
+from objectd.errors import BadDigest, InvalidArgument
+from objectd.model.records import Checksum, Part, Upload
 from objectd.objects import ListedPart, UploadId
-from objectd.objects.checksums import ALGORITHMS
+from objectd.objects.checksums import multipart_checksum
 from objectd.objects.completing import DeclaredObject
-from objectd.objects.settings import LIST_ENTRIES_MAX
+from objectd.objects.settings import LIST_ENTRIES_MAX, PART_NUMBER_MAX
 from objectd.protocol.errors import S3Error
 from objectd.s3.attributes import kept_headers, require_standard, shown_checksums
 from objectd.s3.body import declared, decoded
 from objectd.s3.buckets import require_private
 from objectd.s3.call import Answer, Call, canonical_id
-from objectd.s3.listings import entries_max
+from objectd.s3.conditions import write_conditions
+from objectd.s3.listings import check_filters, entries_max
+from objectd.s3.tagging import tags_in_header
 
 
 async def create_multipart_upload(
@@ -30,25 +33,28 @@ async def create_multipart_upload(
     ChecksumType: str = "",
     Metadata: Mapping[str, str] | None = None,
     StorageClass: str = "STANDARD",
+    Tagging: str = "",
     **headers: str,
 ) -> Answer:
     require_private(ACL)
     require_standard(StorageClass)
+    algorithm, kind = multipart_checksum(ChecksumAlgorithm, ChecksumType)
     upload_id = await call.store.uploads.create(
         Bucket,
         Key,
         headers=kept_headers(headers),
         metadata=Metadata,
-        checksum_algorithm=ChecksumAlgorithm,
-        checksum_kind=ChecksumType,
+        tags=tags_in_header(Tagging),
+        checksum_algorithm=algorithm,
+        checksum_kind=kind,
     )
     return Answer(
         {
             "Bucket": Bucket,
             "Key": Key,
             "UploadId": upload_id.text(),
-            "ChecksumAlgorithm": ChecksumAlgorithm or None,
-            "ChecksumType": ChecksumType or None,
+            "ChecksumAlgorithm": algorithm or None,
+            "ChecksumType": kind or None,
         }
     )
 
@@ -65,7 +71,7 @@ async def upload_part(
         declared=declared(call.request, call.body),
         size_bytes=call.body.size_bytes,
     )
-    return Answer({"ETag": f'"{part.etag}"', **_part_checksums(part)})
+    return Answer({"ETag": f'"{part.etag}"', **part_checksums(part)})
 
 
 async def complete_multipart_upload(
@@ -74,6 +80,8 @@ async def complete_multipart_upload(
     Bucket: str,
     Key: str,
     UploadId: str,
+    IfMatch: str = "",
+    IfNoneMatch: str = "",
     MultipartUpload: Mapping[str, object] | None = None,
     MpuObjectSize: int | None = None,
     ChecksumType: str = "",
@@ -87,7 +95,10 @@ async def complete_multipart_upload(
         Key,
         UploadId,
         [_listed_part(line) for line in lines],
-        declared=DeclaredObject(_whole_checksum(checksums), ChecksumType, MpuObjectSize),
+        declared=DeclaredObject(
+            _whole_checksum(checksums, len(lines)), ChecksumType, MpuObjectSize
+        ),
+        conditions=write_conditions(IfMatch, IfNoneMatch),
     )
     shown = [completed.checksum] if completed.checksum else []
     return Answer(
@@ -131,7 +142,7 @@ async def list_parts(
             "Key": Key,
             "UploadId": UploadId,
             "PartNumberMarker": PartNumberMarker,
-            "NextPartNumberMarker": page.parts[-1][0] if page.parts else None,
+            "NextPartNumberMarker": page.parts[-1][0] if page.parts else PartNumberMarker,
             "MaxParts": page_parts_max,
             "IsTruncated": page.more,
             "Parts": [_shown_part(number, part) for number, part in page.parts],
@@ -155,6 +166,7 @@ async def list_multipart_uploads(
     MaxUploads: int = LIST_ENTRIES_MAX,
     EncodingType: str | None = None,
 ) -> Answer:
+    check_filters(Prefix, Delimiter)
     page_uploads_max = entries_max(MaxUploads)
     page = await call.store.uploads.list(
         Bucket,
@@ -183,27 +195,51 @@ async def list_multipart_uploads(
     )
 
 
+def require_part_number(number: int) -> None:
+    if not 1 <= number <= PART_NUMBER_MAX:
+        raise InvalidArgument(
+            f"Part number must be an integer between 1 and {PART_NUMBER_MAX}, inclusive",
+            name="partNumber",
+            value=str(number),
+        )
+
+
 def _listed_part(line: Mapping[str, object]) -> ListedPart:
     """A line of the list; ETags come with and without quotes."""
     if "PartNumber" not in line or "ETag" not in line:
         raise S3Error("MalformedXML")
-    checksum = None
-    for algorithm in ALGORITHMS:
-        if text := line.get(f"Checksum{algorithm}"):
-            checksum = decoded(str(text), f"Checksum{algorithm}")
+    checksum = _one_checksum(
+        {name: str(text) for name, text in line.items() if name.startswith("Checksum")}
+    )
     return ListedPart(cast("int", line["PartNumber"]), str(line["ETag"]).strip('"'), checksum)
 
 
-def _whole_checksum(checksums: Mapping[str, str]) -> bytes | None:
-    """The checksum of the whole object that a Complete declares; the -N of a composite one
-    follows from the list."""
+def _whole_checksum(checksums: Mapping[str, str], parts_count: int) -> Checksum | None:
+    """The checksum of the whole object that a Complete declares; a composite one may tell of
+    how many parts it was made."""
+    values: dict[str, str] = {}
     for name, text in checksums.items():
-        return decoded(text.partition("-")[0], name)
+        values[name], dash, count = text.partition("-")
+        if dash and count != str(parts_count):
+            raise BadDigest(name.removeprefix("Checksum"), text, f"-{parts_count}")
+    return _one_checksum(values)
+
+
+def _one_checksum(checksums: Mapping[str, str]) -> Checksum | None:
+    if len(checksums) > 1:
+        raise S3Error(
+            "InvalidRequest",
+            "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.",
+        )
+    for name, text in checksums.items():
+        return decoded(text, name.removeprefix("Checksum"))
     return None
 
 
-def _part_checksums(part: Part) -> dict[str, object]:
-    shown = shown_checksums(part.checksums)
+def part_checksums(part: Part) -> dict[str, object]:
+    """The checksum that the upload was created with, or else the one that came with the part:
+    what we keep besides is our own affair."""
+    shown = shown_checksums(part.checksums[-1:])
     shown.pop("ChecksumType", None)
     return shown
 
@@ -214,7 +250,7 @@ def _shown_part(number: int, part: Part) -> dict[str, object]:
         "LastModified": part.modified_us,
         "ETag": f'"{part.etag}"',
         "Size": part.size_bytes,
-        **_part_checksums(part),
+        **part_checksums(part),
     }
 
 

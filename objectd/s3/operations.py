@@ -14,7 +14,18 @@ from typing import Any
 import attrs
 
 from objectd.objects.checksums import ALGORITHMS
-from objectd.s3 import buckets, listings, multipart, objects
+from objectd.s3 import (
+    bucket_settings,
+    buckets,
+    copying,
+    listings,
+    multipart,
+    object_attributes,
+    objects,
+    reading,
+    renaming,
+    tagging,
+)
 from objectd.s3.attributes import KEPT_HEADERS
 from objectd.s3.call import Answer
 
@@ -22,6 +33,11 @@ Handler = Callable[..., Awaitable[Answer]]
 
 _PAYER = "RequestPayer"
 """Nobody is billed, so whoever agrees to pay has agreed to nothing."""
+
+EXPECTED_OWNER = "ExpectedBucketOwner"
+"""Who must own the bucket: checked for every operation that has it, before its handler."""
+
+_WITHOUT_EXPECTED_OWNER = ("CreateBucket", "ListBuckets", "RenameObject")
 
 _CHECKSUMS = tuple(f"Checksum{name}" for name in ALGORITHMS)
 
@@ -43,7 +59,8 @@ class Operation:
     """`action` is what IAM policies call the permission that the operation needs.
 
     Of the model's input members, `arguments` are those that the handler takes, `supported`
-    these and what is served around it, and `ignored` those that change nothing here.
+    these and what is served around it, and `ignored` those that change nothing here. One
+    that `may_take_long` answers a patient client with a late document (`objectd.s3.late`).
     """
 
     name: str
@@ -52,6 +69,7 @@ class Operation:
     arguments: frozenset[str]
     supported: frozenset[str]
     ignored: frozenset[str]
+    may_take_long: bool
 
     async def carry_out(self, call: Any, arguments: dict[str, object]) -> Answer:
         given = {k: v for k, v in arguments.items() if k in self.arguments}
@@ -65,13 +83,16 @@ def _row(
     also: tuple[str, ...] = (),
     of_body: tuple[str, ...] = (),
     ignored: tuple[str, ...] = (),
+    may_take_long: bool = False,
 ) -> Operation:
     """`also` names what a handler takes by **keywords, `of_body` what it gets by the body."""
     name = "".join(word.capitalize() for word in handler.__name__.split("_"))
     parameters = inspect.signature(handler).parameters.values()
     named = {p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
     arguments = frozenset(named | {*also})
-    return Operation(name, action, handler, arguments, arguments.union(of_body), frozenset(ignored))
+    around = () if name in _WITHOUT_EXPECTED_OWNER else (EXPECTED_OWNER,)
+    supported = arguments.union(of_body, around)
+    return Operation(name, action, handler, arguments, supported, frozenset(ignored), may_take_long)
 
 
 OPERATIONS: dict[str, Operation] = {
@@ -91,9 +112,30 @@ OPERATIONS: dict[str, Operation] = {
             of_body=_STREAM,
             ignored=(_PAYER,),
         ),
-        _row("s3:GetObject", objects.get_object, ignored=(_PAYER,), also=_OVERRIDES),
-        _row("s3:GetObject", objects.head_object, ignored=(_PAYER,), also=_OVERRIDES),
+        _row("s3:GetObject", reading.get_object, ignored=(_PAYER,), also=_OVERRIDES),
+        _row("s3:GetObject", reading.head_object, ignored=(_PAYER,), also=_OVERRIDES),
+        _row(
+            "s3:GetObjectAttributes",
+            object_attributes.get_object_attributes,
+            ignored=(_PAYER,),
+        ),
+        _row("s3:PutObject", renaming.rename_object),
         _row("s3:DeleteObject", objects.delete_object, ignored=(_PAYER,)),
+        _row(
+            "s3:PutObject",
+            copying.copy_object,
+            also=tuple(KEPT_HEADERS),
+            ignored=(_PAYER,),
+            may_take_long=True,
+        ),
+        _row(
+            "s3:PutObjectTagging",
+            tagging.put_object_tagging,
+            of_body=("ContentMD5", "ChecksumAlgorithm"),
+            ignored=(_PAYER,),
+        ),
+        _row("s3:GetObjectTagging", tagging.get_object_tagging, ignored=(_PAYER,)),
+        _row("s3:DeleteObjectTagging", tagging.delete_object_tagging),
         _row(
             "s3:DeleteObject",
             objects.delete_objects,
@@ -112,9 +154,47 @@ OPERATIONS: dict[str, Operation] = {
             multipart.complete_multipart_upload,
             also=_CHECKSUMS,
             ignored=(_PAYER,),
+            may_take_long=True,
         ),
+        _row("s3:PutObject", copying.upload_part_copy, ignored=(_PAYER,), may_take_long=True),
         _row("s3:AbortMultipartUpload", multipart.abort_multipart_upload, ignored=(_PAYER,)),
         _row("s3:ListMultipartUploadParts", multipart.list_parts, ignored=(_PAYER,)),
         _row("s3:ListBucketMultipartUploads", multipart.list_multipart_uploads, ignored=(_PAYER,)),
+        _row(
+            "s3:GetAccelerateConfiguration",
+            bucket_settings.get_bucket_accelerate_configuration,
+            ignored=(_PAYER,),
+        ),
+        _row("s3:GetBucketAcl", bucket_settings.get_bucket_acl),
+        _row("s3:GetObjectAcl", bucket_settings.get_object_acl, ignored=(_PAYER,)),
+        _row("s3:GetAnalyticsConfiguration", bucket_settings.get_bucket_analytics_configuration),
+        _row("s3:GetBucketCORS", bucket_settings.get_bucket_cors),
+        _row("s3:GetEncryptionConfiguration", bucket_settings.get_bucket_encryption),
+        _row(
+            "s3:GetIntelligentTieringConfiguration",
+            bucket_settings.get_bucket_intelligent_tiering_configuration,
+        ),
+        _row("s3:GetInventoryConfiguration", bucket_settings.get_bucket_inventory_configuration),
+        _row("s3:GetLifecycleConfiguration", bucket_settings.get_bucket_lifecycle_configuration),
+        _row("s3:GetBucketLogging", bucket_settings.get_bucket_logging),
+        _row("s3:GetMetricsConfiguration", bucket_settings.get_bucket_metrics_configuration),
+        _row("s3:GetBucketNotification", bucket_settings.get_bucket_notification_configuration),
+        _row("s3:GetBucketOwnershipControls", bucket_settings.get_bucket_ownership_controls),
+        _row("s3:GetBucketPolicy", bucket_settings.get_bucket_policy),
+        _row("s3:GetBucketPolicyStatus", bucket_settings.get_bucket_policy_status),
+        _row("s3:GetReplicationConfiguration", bucket_settings.get_bucket_replication),
+        _row("s3:GetBucketRequestPayment", bucket_settings.get_bucket_request_payment),
+        _row("s3:GetBucketTagging", bucket_settings.get_bucket_tagging),
+        _row("s3:GetBucketVersioning", bucket_settings.get_bucket_versioning),
+        _row("s3:GetBucketWebsite", bucket_settings.get_bucket_website),
+        _row("s3:GetBucketObjectLockConfiguration", bucket_settings.get_object_lock_configuration),
+        _row("s3:GetBucketPublicAccessBlock", bucket_settings.get_public_access_block),
+        _row("s3:GetAnalyticsConfiguration", bucket_settings.list_bucket_analytics_configurations),
+        _row(
+            "s3:GetIntelligentTieringConfiguration",
+            bucket_settings.list_bucket_intelligent_tiering_configurations,
+        ),
+        _row("s3:GetInventoryConfiguration", bucket_settings.list_bucket_inventory_configurations),
+        _row("s3:GetMetricsConfiguration", bucket_settings.list_bucket_metrics_configurations),
     )
 }

@@ -33,12 +33,16 @@ _FAMILIES = (
 
 REMARKS: Mapping[str, str] = {
     "ACL": "`private` and `bucket-owner-full-control`, which grant nothing",
+    "CopySource": "objects of buckets; no access points",
     "CreateBucketConfiguration": "`LocationConstraint` only",
-    "Delete": "`Key`, `VersionId` and `Quiet` only",
+    "ExpectedBucketOwner": "the number of an account with 12 digits; that of root is 1",
     "ObjectOwnership": "`BucketOwnerEnforced` only",
     "Range": "one range; several are answered with the whole object, as on AWS",
     "StorageClass": "`STANDARD` only",
+    "RenameSource": "a key, or `/` bucket `/` key",
     "VersionId": "`null` only, for there is no versioning",
+    "WriteOffsetBytes": "in every bucket; the ETag is chained: MD5 of the old one's and of the "
+    "new bytes' MD5, and `-N`",
 }
 """Members of which not every value is supported."""
 

@@ -148,6 +148,7 @@ class Connection:
         self.aborted = False
         self.takes_bytes: int | None = None
         self._unread = b""
+        self._finished = False
         self._transport = MemoryTransport(self.clock, self)
         if secure:
             alsoProvides(self._transport, ISSLTransport)
@@ -180,6 +181,11 @@ class Connection:
             seconds -= 1.0
             self.run()
 
+    def finish(self) -> None:
+        """Send no more, and still read: as a socket does whose writing side is shut down."""
+        self._finished = True
+        self.run()
+
     def disconnect(self) -> None:
         """The client is gone."""
         if not self.closed:
@@ -191,12 +197,23 @@ class Connection:
 
     def _read_some(self) -> bool:
         reading = self._transport in self.clock.getReaders()
-        if not reading or not self._unread:
+        if not reading or not (self._unread or self._finished):
             return False
+        if not self._unread:
+            self._end_reading()
+            return True
         data = self._unread[:SOCKET_READ_BYTES]
         self._unread = self._unread[SOCKET_READ_BYTES:]
         self._channel.dataReceived(data)
         return True
+
+    def _end_reading(self) -> None:
+        """As the reactor does it: who reads again finds the end again."""
+        self._transport.stopReading()
+        if ISSLTransport.providedBy(self._transport):
+            self._lose(ConnectionDone())
+        else:
+            self._channel.readConnectionLost()
 
     def _write_some(self) -> bool:
         full = self.takes_bytes == 0 and self._channel.unsent_bytes() > 0
@@ -261,9 +278,27 @@ def _parse(data: bytes, methods: Iterator[str]) -> Iterator[ClientResponse]:
         if status < 200:
             yield ClientResponse(status, headers, b"")
             continue
-        length = 0
-        if next(methods, "GET") != "HEAD" and status not in (204, 304):
-            length = int(dict(headers)[b"content-length"])
-        assert len(data) >= length, f"a body of {length} bytes is cut off at {len(data)}"
-        yield ClientResponse(status, headers, data[:length])
-        data = data[length:]
+        has_body = next(methods, "GET") != "HEAD" and status not in (204, 304)
+        body, data = _split_body(dict(headers), data) if has_body else (b"", data)
+        yield ClientResponse(status, headers, body)
+
+
+def _split_body(headers: dict[bytes, bytes], data: bytes) -> tuple[bytes, bytes]:
+    """A body, and what follows it."""
+    if headers.get(b"transfer-encoding") == b"chunked":
+        return _split_chunks(data)
+    length = int(headers[b"content-length"])
+    assert len(data) >= length, f"a body of {length} bytes is cut off at {len(data)}"
+    return data[:length], data[length:]
+
+
+def _split_chunks(data: bytes) -> tuple[bytes, bytes]:
+    body = b""
+    while True:
+        size, separator, data = data.partition(b"\r\n")
+        assert separator, "a chunked body is cut off"
+        length = int(size, 16)
+        assert data[length : length + 2] == b"\r\n", "a chunk is cut off"
+        body, data = body + data[:length], data[length + 2 :]
+        if not length:
+            return body, data

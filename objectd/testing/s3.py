@@ -17,6 +17,7 @@ import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from objectd.interfaces import ROOT_ACCOUNT, Credential, ICredentials
@@ -57,19 +58,24 @@ class _OneKey:
 
 
 class MemoryServer:
-    """An object store in memory, its S3 application and its site."""
+    """An object store in memory, its S3 application and its site. A `store` that is open
+    already, wherever it lives, is served instead of a new one. `clock` is what those of its
+    answers wait by that take long."""
 
     def __init__(
         self,
         *,
+        store: ObjectStore | None = None,
         settings: S3Settings = S3Settings(domains=("s3.test",)),  # noqa: B008 - frozen
         object_settings: ObjectSettings = ObjectSettings(),  # noqa: B008 - frozen
     ) -> None:
-        self.store: ObjectStore = result_of(open_in_memory(object_settings))
+        self.store: ObjectStore = store or result_of(open_in_memory(object_settings))
+        self.clock = Clock()
         self.application = S3Application(
             self.store,
             _OneKey(),
             _model,
+            clock=self.clock,
             now_us=wall_clock_us,
             run_in_thread=run_at_once,
             settings=settings,

@@ -18,7 +18,7 @@ class RequestBody(ByteStream, Protocol):
     """The body of a request, which stays on the client's side until it is read.
 
     The first `read` sends `100 Continue` to a client that waits for it. Besides the client
-    going away, a body that is malformed or too slow raises `IncompleteBody`; the web layer
+    going away, a body that is malformed, too slow or cut off raises `IncompleteBody`; the web layer
     then answers with the reason, whatever the application says of it.
     """
 
@@ -37,6 +37,7 @@ class RefusalCode(StrEnum):
     URI_TOO_LONG = "URITooLong"
     HEADERS_TOO_LARGE = "RequestHeaderSectionTooLarge"
     REQUEST_TIMEOUT = "RequestTimeout"
+    INCOMPLETE_BODY = "IncompleteBody"
     SLOW_DOWN = "SlowDown"
     INTERNAL_ERROR = "InternalError"
 

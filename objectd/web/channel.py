@@ -3,20 +3,22 @@
 This file and `request.py` alone touch private API of Twisted; they were read against
 Twisted 26.10. Names used here: `_command`, `_path`, `_version`, `_dataBuffer`,
 `_handlingRequest`, `_networkProducer`, `_waitingForTransport`,
-`_respondToBadRequestAndDisconnect`, the order of calls in `HTTPChannel.lineReceived`, and
-`dataBuffer`, `offset`, `_tempDataLen` of the transport.
+`_respondToBadRequestAndDisconnect`, `_busyReceiving`, the order of calls in
+`HTTPChannel.lineReceived`, and `dataBuffer`, `offset`, `_tempDataLen` of the transport.
 """
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.interfaces import ISSLTransport, ITCPTransport
+from twisted.internet.interfaces import IHalfCloseableProtocol, ISSLTransport, ITCPTransport
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 from typing_extensions import override
+from zope.interface import implementer
 
 from objectd.errors import IncompleteBody
 from objectd.web.application import RefusalCode
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 CONTENT_LENGTH_DIGITS_MAX = 18
 """Beyond it no length is meant seriously, and `int` of thousands of digits raises."""
 
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
 
 class Phase(Enum):
     """What a connection is doing, and so what its deadline means."""
@@ -41,6 +45,7 @@ class Phase(Enum):
     CLOSING = "flushing the last answer"
 
 
+@implementer(IHalfCloseableProtocol)
 class Channel(HTTPChannel):
     """An HTTP/1.1 connection.
 
@@ -64,6 +69,7 @@ class Channel(HTTPChannel):
         self._drained_bytes = 0
         self._deaf = False
         self._input_held = False
+        self._input_ended = False
 
     # The connection's life
 
@@ -96,6 +102,27 @@ class Channel(HTTPChannel):
         self._deadline.stop()
         super().connectionLost(reason)
         self.site.disconnected(self)
+
+    def readConnectionLost(self) -> None:  # noqa: N802
+        """The client sends no more, but may still read: whole requests get their answers. It
+        may as well be gone, which the first write that it does not take will show."""
+        self._input_ended = True
+        if self._phase is not Phase.REQUEST:
+            self._lose_finished_connection()
+        elif not self.requests[0].body.complete:
+            self.persistent = False
+            message = "The client ended its connection before the end of the request's body."
+            refusal = Refusal(RefusalCode.INCOMPLETE_BODY, message)
+            self.requests[0].body.fail(IncompleteBody(message), refusal)
+
+    def writeConnectionLost(self) -> None:  # noqa: N802
+        """Never happens: this side ends both directions at once."""
+
+    def _lose_finished_connection(self) -> None:
+        """Close if nothing more can come. While received bytes are being parsed, more may."""
+        waits = self._phase not in (Phase.REQUEST, Phase.CLOSING)
+        if self._input_ended and waits and not self._busyReceiving:
+            self.loseConnection()
 
     @override
     def loseConnection(self) -> None:
@@ -199,6 +226,10 @@ class Channel(HTTPChannel):
             return False
         raw_name, _, raw_value = line.partition(b":")
         name, value = raw_name.lower(), raw_value.strip(b" \t")
+        if _CONTROL.search(value):
+            # RFC 9110, 5.5: such values are invalid, and somebody would get them back.
+            self.refuse(RefusalCode.BAD_REQUEST, "A header holds a control character.")
+            return False
         if name == b"transfer-encoding" and not self._is_chunked(value):
             self.refuse(RefusalCode.BAD_REQUEST, "The transfer encoding is not understood.")
             return False
@@ -301,6 +332,7 @@ class Channel(HTTPChannel):
         self._phase = Phase.DRAINING
         self._drained_bytes = 0
         self._deadline.set(self.site.deadlines.drain_seconds)
+        self._lose_finished_connection()
 
     def drained(self, size_bytes: int) -> None:
         self._drained_bytes += size_bytes
@@ -313,6 +345,7 @@ class Channel(HTTPChannel):
         self._pipelined_bytes = 0
         self._deadline.set(self.site.deadlines.idle_seconds)
         super().requestDone(request)
+        self._lose_finished_connection()
 
     # Refusals
 

@@ -61,6 +61,17 @@ class Outflow:
             del piece  # not held while the next one is read
             piece = await stream.read() if remaining_bytes else b""
 
+    async def send_pieces(
+        self, head: Callable[[], bytes], stream: ByteStream, framed: Callable[[bytes], bytes]
+    ) -> None:
+        """Write what `head` returns and all that the stream holds, each piece `framed` and
+        at once; the end is a piece of nothing."""
+        piece = await stream.read()
+        await self.send(head() + framed(piece))
+        while piece:
+            piece = await stream.read()
+            await self.send(framed(piece))
+
     async def _drained(self) -> None:
         """Wait until the client has taken what the transport would not buffer."""
         if not self._channel.congested or self._request.gone:

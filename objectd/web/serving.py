@@ -10,7 +10,7 @@ from objectd.streams import ByteStream
 from objectd.web.application import AccessEvent, RefusalCode, Respond
 from objectd.web.request import Request
 from objectd.web.sending import Outflow
-from objectd.web.wire import BODILESS, response_head
+from objectd.web.wire import BODILESS, chunk, response_head
 
 _log = Logger()
 
@@ -102,9 +102,11 @@ class Exchange:
             await self._send_whole(response, b"")
         elif isinstance(response.body, bytes):
             await self._send_whole(response, response.body)
+        elif response.content_length is None:
+            await self._send_pieces(response, response.body)
         elif self._site.downloads.take():
             try:
-                await self._send_stream(response, response.body)
+                await self._send_stream(response, response.body, response.content_length)
             finally:
                 self._site.downloads.give_back()
         else:
@@ -114,9 +116,21 @@ class Exchange:
         await self._outflow.send(self._head(response) + body)
         self._complete = True
 
-    async def _send_stream(self, response: Response, stream: ByteStream) -> None:
+    async def _send_pieces(self, response: Response, stream: ByteStream) -> None:
+        """A body whose length nobody knows yet. HTTP/1.0 has no chunks: there, what ends the
+        body is the end of the connection."""
+        chunked = self._request.clientproto == b"HTTP/1.1"
+        if not chunked:
+            self._channel.persistent = False
+        framed = chunk if chunked else bytes
+        await self._outflow.send_pieces(
+            lambda: self._head(response, chunked=chunked), stream, framed
+        )
+        self._complete = True
+
+    async def _send_stream(self, response: Response, stream: ByteStream, length: int) -> None:
         reserving = self._site.body_memory.reserve(
-            min(response.content_length, self._site.limits.download_memory_bytes)
+            min(length, self._site.limits.download_memory_bytes)
         )
         reserving.addTimeout(self._site.deadlines.memory_seconds, self._site.clock)
         try:
@@ -125,9 +139,7 @@ class Exchange:
             await self._send_instead(RefusalCode.SLOW_DOWN, _DOWNLOADS_FULL)
             return
         try:
-            await self._outflow.send_stream(
-                lambda: self._head(response), stream, response.content_length
-            )
+            await self._outflow.send_stream(lambda: self._head(response), stream, length)
             self._complete = True
         finally:
             self._site.body_memory.give_back(reserved_bytes)
@@ -138,9 +150,14 @@ class Exchange:
         self._response = self._refuse(code, message)
         await self._send(self._response)
 
-    def _head(self, response: Response) -> bytes:
+    def _head(self, response: Response, *, chunked: bool = False) -> bytes:
         self._channel.persistent = self._stays_open()
-        return response_head(response, date=self._site.date(), close=not self._channel.persistent)
+        return response_head(
+            response,
+            date=self._site.date(),
+            close=not self._channel.persistent,
+            chunked=chunked,
+        )
 
     def _stays_open(self) -> bool:
         """Whether another request may follow on this connection: only if what is left of
@@ -166,9 +183,13 @@ class Exchange:
             method=head.method,
             path=head.raw_path.decode("latin-1"),
             status=response.status if response is not None else None,
-            error_code=response.error_code if response is not None else "",
+            error_code=_error_code(response) if response is not None else "",
             bytes_in=self._body.received_bytes,
             bytes_out=self._outflow.sent_bytes,
             milliseconds=(self._site.clock.seconds() - self._began) * 1000,
             complete=self._complete,
         )
+
+
+def _error_code(response: Response) -> str:
+    return response.error_code or response.late_error_code()

@@ -223,6 +223,11 @@ class Server:
                 continue
         return found
 
+    def logged(self) -> str:
+        """All that the processes have logged, also in files that `twistd` has put aside."""
+        files = [file for file in self.directory.iterdir() if file.name.startswith("log")]
+        return "".join(file.read_text(errors="replace") for file in files)
+
     def blob_files(self) -> list[Path]:
         """The files that hold data, incoming ones too."""
         blobs = self.data / "blobs"

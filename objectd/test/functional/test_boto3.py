@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import signal
+from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -55,6 +57,33 @@ class PlainTests(SynchronousTestCase):
         self.assertEqual(head["x-amz-content-sha256"], sha256(b"data").hexdigest())
         self.assertEqual(head["content-length"], "4")
         self.assertNotIn("transfer-encoding", head)
+
+    def test_copies(self) -> None:
+        """Objects are copied, summed up on the way, and put together of parts of others; the
+        copies outlive their source and the server's restart."""
+        body = self.random.randbytes(6 * MIB)
+        self.client.put_object(Bucket=BUCKET, Key="k", Body=body)
+        source = {"CopySource": {"Bucket": BUCKET, "Key": "k"}, "Bucket": BUCKET}
+        copied = self.client.copy_object(**source, Key="c", ChecksumAlgorithm="SHA256")
+        checksum = copied["CopyObjectResult"]["ChecksumSHA256"]
+        self.assertEqual(checksum, b64encode(sha256(body).digest()).decode())
+        upload_id = self.client.create_multipart_upload(Bucket=BUCKET, Key="m")["UploadId"]
+        etags = [
+            self.client.upload_part_copy(
+                **source, Key="m", UploadId=upload_id, PartNumber=number, CopySourceRange=span
+            )["CopyPartResult"]["ETag"]
+            for number, span in enumerate((f"bytes=0-{6 * MIB - 1}", f"bytes=1-{5 * MIB}"), 1)
+        ]
+        parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, 1)]
+        self.client.complete_multipart_upload(
+            Bucket=BUCKET, Key="m", UploadId=upload_id, MultipartUpload={"Parts": parts}
+        )
+        self.client.delete_object(Bucket=BUCKET, Key="k")
+        self.server.stop(signal.SIGKILL)
+        self.server.start()
+        client = self.server.client(secure=self.secure)
+        for key, expected in (("c", body), ("m", body + body[1 : 5 * MIB + 1])):
+            self.assertEqual(client.get_object(Bucket=BUCKET, Key=key)["Body"].read(), expected)
 
     def test_put_get(self) -> None:
         """Objects small, at the edges of a piece and large come back as they went up."""

@@ -16,12 +16,11 @@ from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from objectd.interfaces import BlobFile
-from objectd.objects import ObjectSettings, ObjectStore
+from objectd.objects import ObjectSettings
 from objectd.objects.opening import open_directory
 from objectd.test.functional.server import BUCKET, Server
 from objectd.test.functional.traffic import connect, request
-from objectd.testing.simulation.audit import Audit
+from objectd.testing.simulation.audit import audit
 
 if TYPE_CHECKING:
     from twisted.internet.base import ReactorBase
@@ -32,7 +31,7 @@ KEYS_A_WRITER = 6
 ACKNOWLEDGED_A_ROUND = (20, 150)
 PART_BYTES_MIN = 64 << 10
 SETTINGS = ObjectSettings(part_bytes_min=PART_BYTES_MIN)
-CONFIG = f"objects.collect_interval_seconds = 0.1\nobjects.part_bytes_min = {PART_BYTES_MIN}"
+CONFIG = f"collection.interval_seconds = 0.1\nobjects.part_bytes_min = {PART_BYTES_MIN}"
 SEED = 1
 
 
@@ -227,24 +226,9 @@ class KillTests(TestCase):
         try:
             await store.sweep.run()
             await store.collector.run_to_rest()
-            audit = Audit(await _rows(store), await _files(store))
+            core = store.core
+            seen = await audit(core.metadata, core.blobs, store.format.digest_key, deep=True)
         finally:
             await store.close()
-        self.assertGreater(len(audit.files), 0)
+        self.assertGreater(seen.blobs, 0)
         self.assertGreater(sum(writer.doubts for writer in self.writers), 0)
-        audit.run()
-
-
-async def _rows(store: ObjectStore) -> dict[bytes, bytes]:
-    rows: dict[bytes, bytes] = {}
-    start, more = b"\x20", True
-    while more:
-        page = await store.core.metadata.scan(start, b"\xff", limit=1000)
-        rows |= {key: value for key, value, _ in page.entries if value is not None}
-        start, more = page.entries[-1].key + b"\0", page.more
-    return rows
-
-
-async def _files(store: ObjectStore) -> set[BlobFile]:
-    blobs = store.core.blobs
-    return {file for drive in blobs.drives async for file in blobs.files(drive)}

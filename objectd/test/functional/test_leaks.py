@@ -24,7 +24,7 @@ class LeakTests(SynchronousTestCase):
     timeout = 300
 
     def setUp(self) -> None:
-        self.server = Server(Path(self.mktemp()), config="objects.collect_interval_seconds = 0.1")
+        self.server = Server(Path(self.mktemp()), config="collection.interval_seconds = 0.1")
         self.addCleanup(self.server.end)
         self.server.start()
         self.client = self.server.client()

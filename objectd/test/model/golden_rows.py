@@ -76,6 +76,7 @@ RECORDS: dict[str, records.Record] = {
         list_digest=DIGEST,
         attempt=ATTEMPT,
     ),
+    "client-token": records.ClientToken(DIGEST),
     "part": records.Part(
         5 << 20, TIME, "900150983cd24fb0d6963f7d28e17f72", BLOB, ATTEMPT, CHECKSUMS
     ),
@@ -123,6 +124,7 @@ KEYS: dict[str, bytes] = {
     "version": keys.version(BUCKET, KEY, TIME, VERSION),
     "payload": keys.payload(BUCKET, KEY),
     "upload": keys.upload(BUCKET, KEY, TIME, UPLOAD),
+    "client-token": keys.client_token(19_675, BUCKET, DIGEST),
     "part": keys.part(UPLOAD, 10_000),
     "manifest": keys.manifest(UPLOAD),
     "manifest-ref": keys.manifest_ref(UPLOAD, VERSION),

@@ -49,6 +49,14 @@ class InterposedMetadata(MemoryMetadata):
         """Have it done once after that `get`, and before its caller goes on."""
         self._after[prefix] = act
 
+    def after_second(self, prefix: bytes, act: Act) -> None:
+        """Have it done after the second such `get`: many look once before they decide."""
+
+        async def arm() -> None:
+            self.after(prefix, act)
+
+        self.after(prefix, arm)
+
     async def begin_incarnation(self, above: int = 0) -> int:
         self._change()
         return await super().begin_incarnation(above)
@@ -133,7 +141,7 @@ class StoreCase(SynchronousTestCase):
     def listed(self, key: str, upload_id: str) -> list[ListedPart]:
         """The list that completes an upload with all its parts."""
         page = self.ok(self.store.uploads.parts("photos", key, upload_id))
-        return [ListedPart(number, part.etag) for number, part in page.parts]
+        return [ListedPart(number, part.etag, part.checksums[0]) for number, part in page.parts]
 
     def complete(self, key: str, upload_id: str) -> str:
         """Returns the ETag."""

@@ -60,7 +60,7 @@ class BucketTests(StoreCase):
     def test_bad_name(self) -> None:
         """A bucket with a bad name is not created."""
         self.refused(InvalidBucketName, self.store.buckets.create("Photos"))
-        self.assertEqual(len(self.ok(self.store.buckets.list())), 1)
+        self.assertEqual(len(self.ok(self.store.buckets.list()).buckets), 1)
 
     def test_owned(self) -> None:
         """Creating one's own bucket again is refused and changes nothing."""
@@ -84,7 +84,7 @@ class BucketTests(StoreCase):
         for name in ("zoo", "art"):
             self.ok(self.store.buckets.create(name))
         self.ok(self.store.buckets.create("logs", account=7))
-        names = [bucket.name for bucket in self.ok(self.store.buckets.list())]
+        names = [bucket.name for bucket in self.ok(self.store.buckets.list()).buckets]
         self.assertEqual(names, ["art", "photos", "zoo"])
 
     def test_delete(self) -> None:

@@ -6,11 +6,14 @@ from twisted.python.failure import Failure
 
 from objectd.blobs.memory import MemoryBlobs
 from objectd.errors import Fenced, OutcomeUnknown, StoreFailed
-from objectd.interfaces import BlobFile
+from objectd.interfaces import BlobFile, Entry
 from objectd.metadata.memory import MemoryMetadata
 from objectd.model import keys
 from objectd.model.codec import decode
 from objectd.model.records import Blob
+from objectd.objects import queues
+from objectd.objects.pace import AtOnce, Beside
+from objectd.objects.survey import Survey
 from objectd.objects.writer import Batch
 from objectd.test.objects.cases import (
     LARGE,
@@ -224,3 +227,156 @@ class SweepTests(StoreCase):
         self.assertEqual(sorted(set(drives)), [0, 1])
         report = self.ok(self.store.sweep.run())
         self.assertEqual((report.files_seen, report.files_unlinked), (4, 0))
+
+
+class SurveyTests(StoreCase):
+    def everything(self) -> tuple[list[Entry], list[BlobFile]]:
+        return self.rows(b""), self.files()
+
+    def rows(self, prefix: bytes) -> list[Entry]:
+        if prefix:
+            return super().rows(prefix)
+        return self.ok(self.metadata.scan(b"\x20", b"\xff", limit=10_000)).entries
+
+    def test_nothing(self) -> None:
+        """Where nothing was deleted there is nothing to do."""
+        self.ok(self.store.objects.put("photos", "a", LARGE))
+        self.assertEqual(self.ok(self.store.collector.survey()), Survey())
+
+    def test_dry_run(self) -> None:
+        """A survey tells what a collector will find in each of its queues, and changes
+        nothing."""
+        for key in ("a", "b", "c"):
+            self.ok(self.store.objects.put("photos", key, LARGE + key.encode()))
+        self.ok(self.store.objects.put("photos", "kept", LARGE + b"a"))
+        self.ok(self.store.objects.delete_many("photos", ["a", "b"]))
+        aborted = self.upload("d", LARGE, LARGE)
+        self.ok(self.store.uploads.abort("photos", "d", aborted))
+        self.complete("e", self.upload("e", LARGE))
+        self.ok(self.store.objects.delete("photos", "e"))
+        self.ok(self.store.buckets.create("gone"))
+        self.ok(self.store.uploads.create("gone", "f"))
+        self.ok(self.store.buckets.delete("gone"))
+        before = self.everything()
+        survey = self.ok(self.store.collector.survey())
+        self.assertEqual(
+            survey,
+            Survey(
+                buckets_to_clear=1,
+                uploads_to_drop=2,
+                manifests_to_drop=1,
+                parts_to_drop=3,
+                part_bytes=3 * len(LARGE),
+                blobs_to_collect=1,
+                blob_bytes=len(LARGE) + 1,
+                blobs_in_use=1,
+            ),
+        )
+        self.ok(self.store.sweep.survey())
+        self.ok(self.store.abandoned.survey(0.0))
+        self.assertEqual(self.everything(), before)
+        report = self.ok(self.store.collector.run_to_rest())
+        self.assertEqual(report.parts_dropped, 3)
+        self.assertEqual(self.ok(self.store.collector.survey()), Survey())
+
+    def test_trash(self) -> None:
+        """What lies in the trash while a reader holds it back is told of, too."""
+        self.ok(self.store.objects.put("photos", "a", LARGE))
+        opened = self.ok(self.store.objects.get("photos", "a"))
+        self.ok(self.store.objects.delete("photos", "a"))
+        collecting = begin(self.store.collector.run())
+        survey = self.ok(self.store.collector.survey())
+        self.assertEqual((survey.files_in_trash, survey.trash_bytes), (1, len(LARGE)))
+        opened.close()
+        self.successResultOf(collecting)
+
+
+class PaceTests(StoreCase):
+    """The collector beside requests: `clock` is what its pace is measured with."""
+
+    def deleted(self, count: int, size_bytes: int = 100) -> None:
+        for n in range(count):
+            self.ok(self.store.objects.put("photos", str(n), n.to_bytes(size_bytes, "big")))
+        self.ok(self.store.objects.delete_many("photos", [str(n) for n in range(count)]))
+
+    def counted(self, seconds: int) -> list[int]:
+        """How many files have gone after each second."""
+        before = len(self.files())
+        gone = []
+        for _ in range(seconds):
+            for _ in range(100):
+                self.clock.advance(0.01)
+            gone.append(before - len(self.files()))
+        return gone
+
+    def test_files(self) -> None:
+        """No more files are unlinked in a second than the limit says, and no fewer."""
+        self.deleted(60)
+        collecting = begin(self.store.collector.run(Beside(self.clock, files_per_second=20)))
+        self.assertEqual(self.counted(3), [20, 40, 60])
+        self.clock.pump([0.1] * 10)
+        report = self.successResultOf(collecting)
+        self.assertEqual((report.files_unlinked, report.backlog), (60, 0))
+        self.assertTrue(2.5 < report.seconds <= 3, report.seconds)
+
+    def test_bytes(self) -> None:
+        """The same of their bytes; a file that is larger than the limit goes whole, and those
+        after it wait until it is paid for."""
+        self.deleted(6, size_bytes=250)
+        collecting = begin(self.store.collector.run(Beside(self.clock, bytes_per_second=500)))
+        self.assertEqual(self.counted(3), [2, 4, 6])
+        self.clock.pump([0.1] * 10)
+        self.assertEqual(self.successResultOf(collecting).bytes_freed, 1500)
+        self.deleted(3, size_bytes=1500)
+        collecting = begin(self.store.collector.run(Beside(self.clock, bytes_per_second=500)))
+        self.assertEqual(self.counted(9), [1, 1, 1, 2, 2, 2, 3, 3, 3])
+
+    def test_cut_short(self) -> None:
+        """A pass that its limits make long ends, and tells what it leaves to the next."""
+        self.patch(queues, "ROWS_A_STEP", 50)
+        self.deleted(120)
+        pace = Beside(self.clock, files_per_second=1)
+        collecting = begin(self.store.collector.run(pace))
+        self.counted(110)
+        report = self.successResultOf(collecting)
+        self.assertEqual(
+            (report.files_unlinked, report.is_cut_short, report.backlog), (100, True, 20)
+        )
+        collecting = begin(self.store.collector.run(pace))
+        self.counted(21)
+        report = self.successResultOf(collecting)
+        self.assertEqual((report.files_unlinked, report.is_cut_short), (20, False))
+
+    def test_no_limit(self) -> None:
+        """Without limits time passes for nothing but the turns of the reactor."""
+        self.deleted(60)
+        collecting = begin(self.store.collector.run(Beside(self.clock)))
+        self.clock.pump([0.0] * 20)
+        self.assertEqual(self.successResultOf(collecting).seconds, 0)
+        self.assertEqual(self.files(), [])
+
+    def test_turns(self) -> None:
+        """Between two steps, whatever their kind, the reactor gets a turn."""
+        self.patch(queues, "ROWS_A_STEP", 5)
+        self.deleted(20)
+        rows: list[int] = []
+
+        class Watched(AtOnce):
+            async def step(watched) -> None:  # noqa: N805 - the test is `self`
+                rows.append(len(self.rows(keys.CANDIDATES) + self.rows(keys.TRASH)))
+
+        self.ok(self.store.collector.run(Watched()))
+        self.assertEqual(rows, [20, 20, 20, 20, 15, 10, 5, 0])
+
+    def test_sweep(self) -> None:
+        """The sweep obeys the limit of files, which it shares with the collector."""
+        core = self.store.core
+        for _ in range(10):
+            self.ok(core.blobs.create(core.ids.uid(), size_bytes=None))
+        self.store = self.opened()
+        self.deleted(10)
+        pace = Beside(self.clock, files_per_second=5)
+        begin(self.store.sweep.run(pace))
+        begin(self.store.collector.run(pace))
+        for second, count in enumerate(self.counted(4), 1):
+            self.assertTrue(5 * second - 1 <= count <= 5 * second, (second, count))

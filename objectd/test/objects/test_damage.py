@@ -144,7 +144,7 @@ class DamageTests(StoreCase):
         """A damaged bucket is left out of the list of buckets."""
         self.ok(self.store.buckets.create("archive"))
         self.damage(keys.BUCKET_NAMES)
-        names = [bucket.name for bucket in self.ok(self.store.buckets.list())]
+        names = [bucket.name for bucket in self.ok(self.store.buckets.list()).buckets]
         self.assertEqual(names, ["photos"])
         self.refused(DamagedRecord, self.store.buckets.get("archive"))
 

@@ -11,7 +11,7 @@ from objectd.errors import (
     BucketNotFound,
     EntityTooLarge,
     IncompleteBody,
-    InvalidArgument,
+    InvalidOperation,
     ObjectNotFound,
 )
 from objectd.objects import Declared
@@ -115,7 +115,7 @@ class BodyTests(StoreCase):
     def test_unknown_algorithm(self) -> None:
         """An unknown algorithm is refused."""
         work = self.store.objects.put("photos", "a", b"", declared=Declared(algorithm="MD4"))
-        self.refused(InvalidArgument, work)
+        self.refused(InvalidOperation, work)
 
     def test_bucket_deleted_meanwhile(self) -> None:
         """A body that comes in while its bucket is deleted and created again is not stored."""

@@ -7,9 +7,10 @@ import hashlib
 from twisted.internet.defer import CancelledError
 
 from objectd.errors import (
-    BadDigest,
     BucketNotFound,
+    EntityTooLarge,
     EntityTooSmall,
+    IncompleteBody,
     InvalidArgument,
     InvalidOperation,
     InvalidPart,
@@ -21,18 +22,11 @@ from objectd.errors import (
 from objectd.model import keys
 from objectd.model.codec import decode
 from objectd.model.records import Headers, InManifest, Upload, UploadState
-from objectd.objects import Declared, ListedPart, UploadId
-from objectd.objects.checksums import ALGORITHMS, hasher
+from objectd.objects import ListedPart, UploadId
 from objectd.objects.completing import DeclaredObject
 from objectd.objects.reading import listed_numbers
-from objectd.objects.settings import PART_NUMBER_MAX
+from objectd.objects.settings import PART_BYTES_MAX, PART_NUMBER_MAX
 from objectd.test.objects.cases import LARGE, SlowStream, StoreCase, begin
-
-
-def digest(algorithm: str, data: bytes) -> bytes:
-    whole = hasher(algorithm)
-    whole.update(data)
-    return whole.digest()
 
 
 class PartTests(StoreCase):
@@ -113,6 +107,56 @@ class PartTests(StoreCase):
         self.failureResultOf(putting, UploadNotFound)
         self.assertEqual((self.files(), self.rows(b"t")), ([], []))
 
+    def test_completed_meanwhile(self) -> None:
+        """A part that comes in while its upload is completed is refused and leaves nothing,
+        be it new or in place of one that was listed."""
+        upload_id = self.upload("a", LARGE)
+        streams = {1: SlowStream(), 2: SlowStream()}
+        puttings = [
+            begin(self.store.uploads.put_part("photos", "a", upload_id, number, stream))
+            for number, stream in streams.items()
+        ]
+        for stream in streams.values():
+            stream.give(LARGE + b"late")
+        self.complete("a", upload_id)
+        for stream, putting in zip(streams.values(), puttings, strict=True):
+            stream.give(b"")
+            self.failureResultOf(putting, UploadNotFound)
+        self.ok(self.store.collector.run_to_rest())
+        self.assertEqual(self.read("a"), LARGE)
+        self.assertEqual((len(self.files()), len(self.rows(b"t"))), (1, 1))
+
+    def test_overtaken(self) -> None:
+        """Of two senders of the same part the last to finish counts, and nothing else stays."""
+        upload_id = self.upload("a")
+        streams = [SlowStream(), SlowStream()]
+        puttings = [
+            begin(self.store.uploads.put_part("photos", "a", upload_id, 1, stream))
+            for stream in streams
+        ]
+        for stream, putting, data in zip(streams[::-1], puttings[::-1], (b"2", b"1"), strict=True):
+            stream.give(LARGE + data, b"")
+            self.successResultOf(putting)
+        self.complete("a", upload_id)
+        self.ok(self.store.collector.run_to_rest())
+        self.assertEqual(self.read("a"), LARGE + b"1")
+        self.assertEqual((len(self.files()), len(self.rows(b"t"))), (1, 1))
+
+    def test_size(self) -> None:
+        """A part has at most 5 GiB: one that is announced as larger is refused unread."""
+        upload_id = self.upload("a")
+        for size_bytes, error in (
+            (PART_BYTES_MAX, IncompleteBody),
+            (PART_BYTES_MAX + 1, EntityTooLarge),
+        ):
+            stream = SlowStream()
+            stream.give(b"not so much", b"")
+            putting = self.store.uploads.put_part(
+                "photos", "a", upload_id, 1, stream, size_bytes=size_bytes
+            )
+            self.refused(error, putting)
+        self.assertEqual((self.files(), self.rows(b"t")), ([], []))
+
 
 class CompleteTests(StoreCase):
     def test_object(self) -> None:
@@ -170,7 +214,7 @@ class CompleteTests(StoreCase):
             (InvalidPart, [ListedPart(0, first.etag)]),
             (InvalidPart, [ListedPart(10_001, first.etag)]),
             (InvalidPart, [ListedPart(1, third.etag)]),
-            (InvalidPart, [ListedPart(1, first.etag, b"another checksum")]),
+            (InvalidPart, [ListedPart(1, first.etag, third.checksum)]),
             (EntityTooSmall, [first, second, third]),
         ):
             work = self.store.completions.complete("photos", "a", upload_id, listed)
@@ -180,20 +224,16 @@ class CompleteTests(StoreCase):
         self.ok(self.store.completions.complete("photos", "a", upload_id, [first, second]))
         self.assertEqual(self.read("a"), b"firstse")
 
-    def test_declared(self) -> None:
-        """What is declared of the whole object is compared."""
+    def test_declared_size(self) -> None:
+        """What is declared of the size of the whole object is compared."""
         upload_id = self.upload("a", b"first", b"second")
         listed = self.listed("a", upload_id)
-        crc = digest("CRC64NVME", b"firstsecond")
         complete = self.store.completions.complete
-        for error, declared in (
-            (InvalidOperation, DeclaredObject(size_bytes=10)),
-            (InvalidOperation, DeclaredObject(checksum_kind="COMPOSITE")),
-            (BadDigest, DeclaredObject(checksum=bytes(8))),
-        ):
+        for size_bytes in (0, 10, 12):
+            declared = DeclaredObject(size_bytes=size_bytes)
             work = complete("photos", "a", upload_id, listed, declared=declared)
-            self.refused(error, work)
-        right = DeclaredObject(crc, "FULL_OBJECT", 11)
+            self.refused(InvalidOperation, work)
+        right = DeclaredObject(size_bytes=11)
         self.ok(complete("photos", "a", upload_id, listed, declared=right))
 
     def test_repeated(self) -> None:
@@ -303,82 +343,3 @@ class AbortTests(StoreCase):
         self.refused(UploadNotFound, self.store.uploads.abort("photos", "a", upload_id))
         self.ok(self.store.collector.run_to_rest())
         self.assertEqual(self.read("a"), b"first")
-
-
-class ChecksumTests(StoreCase):
-    def test_composite(self) -> None:
-        """A composite checksum is that of the parts' checksums."""
-        for algorithm in ("CRC32", "CRC32C", "SHA1", "SHA256"):
-            upload_id = self.upload("a", b"first", b"second", algorithm=algorithm)
-            self.complete("a", upload_id)
-            [kept] = self.ok(self.store.objects.head("photos", "a")).tail.checksums
-            values = digest(algorithm, b"first") + digest(algorithm, b"second")
-            self.assertEqual((kept.kind, kept.algorithm), ("COMPOSITE", algorithm))
-            self.assertEqual(kept.value, digest(algorithm, values))
-
-    def test_full_object(self) -> None:
-        """A full checksum is that of all bytes, though nobody reads them again."""
-        for algorithm, kind in (
-            ("CRC32", "FULL_OBJECT"),
-            ("CRC32C", "FULL_OBJECT"),
-            ("CRC64NVME", "FULL_OBJECT"),
-            ("CRC64NVME", ""),
-            ("", ""),
-        ):
-            data = (b"first", bytes(70_000), b"")
-            upload_id = self.upload("a", *data, algorithm=algorithm, kind=kind)
-            self.complete("a", upload_id)
-            found = self.ok(self.store.objects.head("photos", "a"))
-            [kept] = found.tail.checksums
-            self.assertEqual(kept.value, digest(algorithm or "CRC64NVME", b"".join(data)))
-            self.assertEqual(
-                (found.head.checksum_algorithm, found.head.checksum_kind),
-                (kept.algorithm, "FULL_OBJECT"),
-            )
-
-    def test_kinds(self) -> None:
-        """Algorithms and kinds that do not go together are refused."""
-        for algorithm, kind in (
-            ("SHA1", "FULL_OBJECT"),
-            ("SHA256", "FULL_OBJECT"),
-            ("CRC64NVME", "COMPOSITE"),
-            ("CRC32", "OTHER"),
-            ("", "COMPOSITE"),
-            ("MD4", ""),
-        ):
-            work = self.store.uploads.create(
-                "photos", "a", checksum_algorithm=algorithm, checksum_kind=kind
-            )
-            self.refused(InvalidArgument, work)
-
-    def test_declared_parts(self) -> None:
-        """A part's declared checksum is compared; one of another algorithm is refused."""
-        upload_id = self.upload("a", algorithm="SHA256")
-        put_part = self.store.uploads.put_part
-        bad = Declared(algorithm="SHA256", checksum=lambda: bytes(32))
-        self.refused(BadDigest, put_part("photos", "a", upload_id, 1, LARGE, declared=bad))
-        other = Declared(algorithm="CRC32")
-        self.refused(InvalidArgument, put_part("photos", "a", upload_id, 1, LARGE, declared=other))
-        self.assertEqual(self.files(), [])
-        part = self.ok(put_part("photos", "a", upload_id, 1, LARGE))
-        self.assertEqual(part.checksums[0].value, hashlib.sha256(LARGE).digest())
-
-    def test_listed_checksums(self) -> None:
-        """Checksums in the list of a Complete are compared."""
-        upload_id = self.upload("a", b"first", algorithm="CRC32")
-        [part] = self.listed("a", upload_id)
-        right = ListedPart(1, part.etag, digest("CRC32", b"first"))
-        self.ok(self.store.completions.complete("photos", "a", upload_id, [right]))
-
-    def test_standard_values(self) -> None:
-        """Every algorithm gives the published value for '123456789'."""
-        # https://reveng.sourceforge.io/crc-catalogue/ and RFC 3174's SHA-1.
-        published = {
-            "CRC32": "cbf43926",
-            "CRC32C": "e3069283",
-            "CRC64NVME": "ae8b14860a799888",
-            "SHA1": "f7c3bc1d808e04732adf679965ccc34ca7ae3441",
-            "SHA256": "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225",
-        }
-        computed = {name: digest(name, b"123456789").hex() for name in ALGORITHMS}
-        self.assertEqual(computed, published)

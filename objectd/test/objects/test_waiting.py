@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from objectd.errors import BadDigest, StoreFailed
 from objectd.objects.locks import KeyLocks
 from objectd.objects.reads import Reads
 from objectd.objects.shield import shield
@@ -156,6 +157,20 @@ class ShieldTests(SynchronousTestCase):
         self.failureResultOf(self.shielded, CancelledError)
         self.gate.errback(ValueError("no"))
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_cancelled_refusal(self) -> None:
+        """An answer to a client that is gone is no failure of the server's."""
+        self.shielded.cancel()
+        self.failureResultOf(self.shielded, CancelledError)
+        self.gate.errback(BadDigest("MD5", "a", "b"))
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_cancelled_trouble(self) -> None:
+        """A store that fails is, whoever waits."""
+        self.shielded.cancel()
+        self.failureResultOf(self.shielded, CancelledError)
+        self.gate.errback(StoreFailed("no"))
+        self.assertEqual(len(self.flushLoggedErrors(StoreFailed)), 1)
 
     def test_cancelled_late(self) -> None:
         """Cancelling what is done changes nothing."""

@@ -38,6 +38,53 @@ class BucketTests(SynchronousTestCase):
         self.assertEqual(self.names(), ["aaa", "m-1", "zoo"])
         self.assertEqual(len(self.s3.list_buckets()["Owner"]["ID"]), 64)
 
+    def test_pages(self) -> None:
+        """Buckets are listed page by page, of a prefix or a region, with their regions."""
+        regions = {"aa": "eu-west-1", "ab": "us-east-1", "ac": "eu-west-1", "b": "us-east-1"}
+        regions = {f"{name}-bucket": region for name, region in regions.items()}
+        for name, region in regions.items():
+            configuration = {"LocationConstraint": region}
+            self.s3.create_bucket(Bucket=name, CreateBucketConfiguration=configuration)
+        self.assertNotIn("BucketRegion", self.s3.list_buckets()["Buckets"][0])
+        for given in ({}, {"Prefix": "a"}, {"BucketRegion": "eu-west-1"}, {"Prefix": "none"}):
+            expected = [
+                name
+                for name, region in regions.items()
+                if name.startswith(given.get("Prefix", ""))
+                and region == given.get("BucketRegion", region)
+            ]
+            for page_size in (1, 2, 3, 4, 10_000):
+                found: list[str] = []
+                progress: dict[str, str] = {}
+                truncated = True
+                while truncated and len(found) <= len(regions):
+                    page = self.s3.list_buckets(MaxBuckets=page_size, **given, **progress)
+                    shown = page.get("Buckets", [])
+                    self.assertLessEqual(len(shown), page_size)
+                    for bucket in shown:
+                        self.assertEqual(bucket["BucketRegion"], regions[bucket["Name"]])
+                    self.assertEqual(page.get("Prefix"), given.get("Prefix"))
+                    found += [bucket["Name"] for bucket in shown]
+                    truncated = "ContinuationToken" in page
+                    if truncated:
+                        self.assertEqual(len(shown), page_size)
+                        progress = {"ContinuationToken": page["ContinuationToken"]}
+                self.assertEqual(found, expected)
+
+    def test_page_sizes_refused(self) -> None:
+        """A page has 1 to 10,000 buckets, and a token is one that was given out."""
+        for wrong in (0, -1, 10_001, "ten", ""):
+            self.refused("InvalidArgument", self.s3.list_buckets, MaxBuckets=wrong)
+        for token in ("", "x", "aa-bucket"):
+            self.refused("InvalidArgument", self.s3.list_buckets, ContinuationToken=token)
+
+    def test_odd_prefixes(self) -> None:
+        """A prefix that no bucket can have finds none."""
+        self.s3.create_bucket(Bucket="photos")
+        for prefix in ("Photos", "é", "p" * 3000):
+            self.assertEqual(self.s3.list_buckets(Prefix=prefix).get("Buckets", []), [])
+        self.assertEqual(len(self.s3.list_buckets(Prefix="")["Buckets"]), 1)
+
     def test_location(self) -> None:
         """A bucket is where it was created; us-east-1 is shown as nothing, as AWS does."""
         self.s3.create_bucket(Bucket="here")

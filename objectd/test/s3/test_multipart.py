@@ -177,38 +177,36 @@ class MultipartTests(ObjectsTestCase):
         self.assertEqual([u["Key"] for u in rest["Uploads"]], ["b", "c"])
         self.assertNotIn("CommonPrefixes", rest)
 
-    def test_checksums(self) -> None:
-        """CRC64NVME covers the whole object, SHA256 the parts' own checksums."""
-        whole = {"CRC64NVME": "FULL_OBJECT", "CRC32": "COMPOSITE", "SHA256": "COMPOSITE"}
-        for algorithm, kind in whole.items():
-            upload = self.begin(ChecksumAlgorithm=algorithm)
-            parts = []
-            for number in (1, 2):
-                answer = self.s3.upload_part(
-                    **upload,
-                    PartNumber=number,
-                    Body=b"%d" % number * 10,
-                    ChecksumAlgorithm=algorithm,
-                )
-                checksum = {f"Checksum{algorithm}": answer[f"Checksum{algorithm}"]}
-                parts.append({"PartNumber": number, "ETag": answer["ETag"], **checksum})
-            done = self.complete(upload, *parts)
-            self.assertEqual(done["ChecksumType"], kind)
-            head = self.s3.head_object(Bucket="photos", Key="k", ChecksumMode="ENABLED")
-            self.assertEqual(head[f"Checksum{algorithm}"], done[f"Checksum{algorithm}"])
-            self.assertEqual(done[f"Checksum{algorithm}"].endswith("-2"), kind == "COMPOSITE")
-        put = self.s3.put_object(
-            Bucket="photos", Key="l", Body=b"1" * 10 + b"2" * 10, ChecksumAlgorithm="CRC64NVME"
-        )
-        upload = self.begin("m")
-        s3 = self.server.client(request_checksum_calculation="when_required")
-        etags = [
-            s3.upload_part(**upload, PartNumber=n, Body=b"%d" % n * 10)["ETag"] for n in (1, 2)
-        ]
-        done = self.complete(
-            upload, *({"PartNumber": n + 1, "ETag": etag} for n, etag in enumerate(etags))
-        )
-        self.assertEqual(done["ChecksumCRC64NVME"], put["ChecksumCRC64NVME"])
+    def test_longest_list(self) -> None:
+        """A list of more than 10,000 parts is no list of parts."""
+        upload = self.begin()
+        part = self.part(upload, 1, b"x")
+        too_many = [{**part, "PartNumber": number} for number in range(1, 10_002)]
+        for parts, code in ((too_many, "MalformedXML"), (too_many[:-1], "InvalidPart")):
+            self.refused(
+                code,
+                self.s3.complete_multipart_upload,
+                **upload,
+                MultipartUpload={"Parts": parts},
+            )
+        self.complete(upload, part)
+
+    def test_other_places(self) -> None:
+        """An upload is one of its own key and bucket."""
+        upload = self.begin()
+        part = self.part(upload, 1, b"x")
+        self.s3.create_bucket(Bucket="others")
+        for other in ({**upload, "Key": "other"}, {**upload, "Bucket": "others"}):
+            self.refused("NoSuchUpload", self.s3.upload_part, **other, PartNumber=1, Body=b"x")
+            self.refused("NoSuchUpload", self.s3.list_parts, **other)
+            self.refused("NoSuchUpload", self.s3.abort_multipart_upload, **other)
+            self.refused(
+                "NoSuchUpload",
+                self.s3.complete_multipart_upload,
+                **other,
+                MultipartUpload={"Parts": [part]},
+            )
+        self.complete(upload, part)
 
 
 class DefaultLimitTests(SynchronousTestCase):

@@ -253,19 +253,6 @@ class ConditionTests(ObjectsTestCase):
         self.assertEqual(self.status(IfMatch=self.etag, IfUnmodifiedSince=early), 200)
         self.assertEqual(self.status(IfNoneMatch='"x"', IfModifiedSince=self.modified), 200)
 
-    def test_writes_refuse(self) -> None:
-        """Conditions on writes are not built, so they are refused rather than ignored."""
-        self.refused(
-            "NotImplemented",
-            self.s3.put_object,
-            Bucket="photos",
-            Key="k",
-            Body=b"y",
-            IfNoneMatch="*",
-        )
-        self.refused("NotImplemented", self.s3.delete_object, Bucket="photos", Key="k", IfMatch="*")
-        self.assertEqual(self.status(IfMatch=self.etag), 200)
-
 
 class DeleteTests(ObjectsTestCase):
     def test_delete(self) -> None:

@@ -241,10 +241,17 @@ class ContinueTests(WireTestCase):
             (400, new, {"content-md5": "short"}, SECRET),
             (400, new, {"x-amz-checksum-crc32": "short"}, SECRET),
             (400, new, {"x-amz-sdk-checksum-algorithm": "CRC32"}, SECRET),
-            (501, new, {"if-none-match": "*"}, SECRET),
-            (501, new, {"x-amz-tagging": "a=b"}, SECRET),
+            (412, f"/{BUCKET}/kept", {"if-none-match": "*"}, SECRET),
+            (404, new, {"if-match": '"x"'}, SECRET),
+            (501, new, {"if-none-match": '"x"'}, SECRET),
+            (501, new, {"if-modified-since": "Sat, 21 Nov 2026 00:00:00 GMT"}, SECRET),
+            (400, new, {"if-match": ""}, SECRET),
+            (403, new, {"x-amz-expected-bucket-owner": "123456789012"}, SECRET),
+            (400, f"/{BUCKET}/kept", {"x-amz-write-offset-bytes": "1"}, SECRET),
+            (404, new, {"x-amz-write-offset-bytes": "1"}, SECRET),
+            (400, new, {"x-amz-tagging": "a=b&a=c"}, SECRET),
             (501, new, {"x-amz-server-side-encryption": "AES256"}, SECRET),
-            (501, f"{new}?tagging", {}, SECRET),
+            (501, f"{new}?acl", {}, SECRET),
             (404, self.part(1).replace(self.upload_id, "none"), {}, SECRET),
             (400, self.part(0), {}, SECRET),
             (400, self.part(10_001), {}, SECRET),
@@ -253,7 +260,9 @@ class ContinueTests(WireTestCase):
                 "PUT", target, headers, payload="UNSIGNED-PAYLOAD", secret_key=secret_key
             )
             received = self.begin(request)
-            self.assertTrue(received.startswith(b"HTTP/1.1 %d " % status), (target, received))
+            self.assertTrue(
+                received.startswith(b"HTTP/1.1 %d " % status), (target, headers, received)
+            )
         self.assertEqual(self.contents(), before)
 
     def test_too_large(self) -> None:

@@ -20,8 +20,10 @@ from objectd.interfaces import (
 )
 from objectd.model import keys
 from objectd.model.codec import decode
-from objectd.model.records import Blob
-from objectd.objects import publishing, reading, sweep
+from objectd.model.records import Blob, Source
+from objectd.objects import growing, publishing, reading, references, sweep
+from objectd.objects.conditions import Conditions
+from objectd.objects.current import Current
 from objectd.objects.reads import Reads
 from objectd.objects.writer import Batch, Writer
 from objectd.testing.simulation import Violated, simulate
@@ -56,6 +58,16 @@ class BrokenRuleTests(SynchronousTestCase):
 
     def ignore_key(self, prefix: bytes) -> None:
         self.ignore(lambda e: not isinstance(e, EmptyRange) and e.key.startswith(prefix))
+
+    def lose(self, prefix: bytes) -> None:
+        """Have commits not put rows with this prefix."""
+        put = Batch.put
+
+        def forgetful(batch: Batch, key: bytes, value: bytes) -> None:
+            if not key.startswith(prefix):
+                put(batch, key, value)
+
+        self.patch(Batch, "put", forgetful)
 
     # Expectations
 
@@ -104,17 +116,54 @@ class BrokenRuleTests(SynchronousTestCase):
         self.ignore(lambda e: isinstance(e, At) and e.key.startswith(keys.BLOB_CANDIDATES))
         self.assert_noticed()
 
+    def test_shared_manifest(self) -> None:
+        """A copy that shares a manifest without expecting it to be there is noticed."""
+        share_source = references.share_source
+
+        async def share_slowly(
+            metadata: IMetadataStore, batch: Batch, source: Source, version: bytes
+        ) -> bool:
+            """So that a deletion and a collection often come in between."""
+            shared = await share_source(metadata, batch, source, version)
+            for _ in range(40):
+                await metadata.get([keys.FORMAT])
+            return shared
+
+        self.patch(references, "share_source", share_slowly)
+        self.ignore_key(keys.manifest(b""))
+        self.assert_noticed()
+
     # Rows
+
+    def test_reference_of_a_copy(self) -> None:
+        """A copy that does not refer to the manifest that it shares is noticed."""
+        self.lose(keys.manifest_refs(b""))
+        self.assert_noticed()
 
     def test_candidate(self) -> None:
         """A reference that is released without a candidate is noticed."""
-        put = Batch.put
+        self.lose(keys.BLOB_CANDIDATES)
+        self.assert_noticed()
 
-        def forgetful(batch: Batch, key: bytes, value: bytes) -> None:
-            if not key.startswith(keys.BLOB_CANDIDATES):
-                put(batch, key, value)
+    def test_candidate_of_a_manifest(self) -> None:
+        """A manifest that is released, perhaps by a copy, without a candidate is noticed."""
+        self.lose(keys.MANIFEST_CANDIDATES)
+        self.assert_noticed()
 
-        self.patch(Batch, "put", forgetful)
+    def test_part_that_is_not_listed(self) -> None:
+        """An append whose part the manifest does not list is noticed."""
+        self.patch(growing, "_listing", lambda listed, number: listed or b"\x01")
+        self.assert_noticed()
+
+    # Conditions
+
+    def test_conditions(self) -> None:
+        """A conditional write that does not judge what it replaces is noticed."""
+
+        def wave_through(found: Current, conditions: Conditions, bucket: str) -> None:
+            return None
+
+        self.patch(Current, "check", wave_through)
         self.assert_noticed()
 
     # Files

@@ -59,6 +59,8 @@ class DeterminismTests(SynchronousTestCase):
         self.flushLoggedErrors()
         wanted = (
             "abort",
+            "append",
+            "append: condition",
             "collector: trouble",
             "complete",
             "complete: UploadNotFound",
@@ -68,6 +70,7 @@ class DeterminismTests(SynchronousTestCase):
             "delete bucket",
             "delete bucket: BucketNotEmpty",
             "delete many",
+            "delete seen",
             "get: InBlob",
             "get: InManifest",
             "get: InRow",
@@ -78,9 +81,16 @@ class DeterminismTests(SynchronousTestCase):
             "owner restart",
             "power failure",
             "put",
+            "put new",
+            "put new: condition",
+            "put over",
+            "put over: condition",
             "put part",
             "put: CancelledError",
             "put: IncompleteBody",
             "put: StoreFull",
+            "rename",
+            "rename again",
+            "rename: condition",
         )
         self.assertEqual([what for what in wanted if not counts.get(what)], [])

@@ -18,6 +18,7 @@ STATUSES = {
     RefusalCode.URI_TOO_LONG: 414,
     RefusalCode.HEADERS_TOO_LARGE: 431,
     RefusalCode.REQUEST_TIMEOUT: 408,
+    RefusalCode.INCOMPLETE_BODY: 400,
     RefusalCode.SLOW_DOWN: 503,
     RefusalCode.INTERNAL_ERROR: 500,
 }

@@ -10,6 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from objectd.errors import (
     AnswerLost,
     BucketNotFound,
+    ConditionalConflict,
     Fenced,
     IncompleteBody,
     OperationAborted,
@@ -28,7 +29,15 @@ CANCEL_PROBABILITY = 0.06
 UNKNOWN = (OutcomeUnknown, CancelledError)
 """After one of these a client does not know whether what it asked for was done."""
 
-REFUSED = (AnswerLost, Fenced, IncompleteBody, OperationAborted, StoreFailed, StoreFull)
+REFUSED = (
+    AnswerLost,
+    ConditionalConflict,
+    Fenced,
+    IncompleteBody,
+    OperationAborted,
+    StoreFailed,
+    StoreFull,
+)
 """After one of these it knows that nothing was done, nor will be."""
 
 
@@ -129,7 +138,7 @@ class Asker:
         return b"something large that nobody else has %d" % self.beliefs.next_operation()
 
 
-async def done(work: Awaitable[None]) -> bool:
+async def done(work: Awaitable[object]) -> bool:
     """True once the work is done: an answer for work that has none."""
     await work
     return True

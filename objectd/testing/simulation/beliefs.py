@@ -17,14 +17,16 @@ PartList = tuple[tuple[int, str], ...]
 
 @attrs.frozen
 class Value:
-    """What one PUT or Complete stores: `operation` goes with it as metadata."""
+    """What one write stores: `operation` goes with it as metadata, and is None where that of
+    the object that was there stays with it."""
 
-    operation: int
+    operation: int | None
     etag: str
     data: bytes
 
     def is_shown_by(self, head: ObjectHead, tail: ObjectTail) -> bool:
-        return tail.metadata == {"op": str(self.operation)} and head.etag == self.etag
+        is_own = self.operation is None or tail.metadata == {"op": str(self.operation)}
+        return is_own and head.etag == self.etag
 
 
 @attrs.define(eq=False)

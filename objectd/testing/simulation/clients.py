@@ -26,6 +26,8 @@ from objectd.testing.simulation.beliefs import (
     PartValue,
     Value,
 )
+from objectd.testing.simulation.careful import CarefulClient
+from objectd.testing.simulation.copies import CopyClient
 from objectd.testing.simulation.history import Register, Violated
 
 PART_NUMBERS = (1, 2, 3)
@@ -41,7 +43,9 @@ class Client:
 
     def __init__(self, ask: Asker) -> None:
         self._random = ask.random
-        objects, buckets, uploads = ObjectClient(ask), BucketClient(ask), UploadClient(ask)
+        objects, buckets, careful = ObjectClient(ask), BucketClient(ask), CarefulClient(ask)
+        copies = CopyClient(ask, careful)
+        uploads = UploadClient(ask, copies)
         self._operations: tuple[tuple[Operation, int], ...] = (
             (objects.put, 30),
             (objects.get_any, 24),
@@ -54,6 +58,13 @@ class Client:
             (uploads.put_part, 26),
             (uploads.complete, 18),
             (uploads.abort, 2),
+            (careful.put_new, 6),
+            (careful.put_over, 6),
+            (careful.delete, 3),
+            (careful.append, 16),
+            (careful.rename, 10),
+            (copies.copy, 14),
+            (uploads.copy_part, 8),
         )
 
     async def run(self, operations: int) -> None:
@@ -212,8 +223,9 @@ class BucketClient:
 
 
 class UploadClient:
-    def __init__(self, ask: Asker) -> None:
+    def __init__(self, ask: Asker, copies: CopyClient) -> None:
         self._ask = ask
+        self._copies = copies
 
     async def create(self) -> None:
         ask, start = self._ask, self._ask.now
@@ -248,6 +260,11 @@ class UploadClient:
             bucket = ask.beliefs.buckets[upload.bucket]
             if not upload.may_be_over and not bucket.may_have_become(False, upload.started):
                 raise Violated(f"upload {upload.id} is gone, and nobody ended it") from None
+
+    async def copy_part(self) -> None:
+        upload = self._upload()
+        if upload is not None:
+            await self._copies.copy_part(upload, self._ask.random.choice(PART_NUMBERS))
 
     async def complete(self) -> None:
         ask, upload = self._ask, self._upload()

@@ -1,0 +1,261 @@
+"""Objects: that all their bytes are there, and held for them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import NamedTuple
+
+from objectd.errors import DamagedRecord
+from objectd.interfaces import Entry, Row
+from objectd.model import keys
+from objectd.model.codec import decode, decode_object, decode_payload
+from objectd.model.records import (
+    Blob,
+    InBlob,
+    InManifest,
+    InRow,
+    Manifest,
+    Nothing,
+    ObjectHead,
+    ObjectTail,
+    Part,
+)
+from objectd.objects import references, usage
+from objectd.objects.checking.buckets import kept_counters
+from objectd.objects.checking.findings import Finding, Problem, putting
+from objectd.objects.checking.subject import Subject
+from objectd.objects.reading import is_listed, part_ranges
+
+_Rows = dict[bytes, Row]
+
+
+class _Object(NamedTuple):
+    """An object as its row tells of it; `place` is the key of the row without its tag."""
+
+    name: str
+    place: bytes
+    head: ObjectHead
+    tail: ObjectTail
+
+
+async def objects(subject: Subject) -> AsyncIterator[Finding]:
+    """Every object of every bucket, bucket by bucket, with the counters of each."""
+    async for prefix in _bucket_ids(subject):
+        bucket_id = int.from_bytes(prefix[1:], "big")
+        name = await subject.bucket_name(bucket_id)
+        before = subject.totals.objects, subject.totals.object_bytes
+        async for entries in subject.family(keys.objects(bucket_id)):
+            for finding in await _page(subject, name, entries):
+                yield finding
+        counted = {
+            usage.OBJECTS: subject.totals.objects - before[0],
+            usage.BYTES: subject.totals.object_bytes - before[1],
+        }
+        kept, bad = await kept_counters(subject, bucket_id)
+        for finding in bad:
+            yield finding
+        for quantity in counted:
+            wrong = kept.get(quantity, 0) - counted[quantity]
+            if wrong:
+                yield _wrong_counter(name, bucket_id, quantity, wrong, counted[quantity])
+
+
+async def _bucket_ids(subject: Subject) -> AsyncIterator[bytes]:
+    """The ids of all buckets that there are, or that have objects all the same."""
+    last = b""
+    async for prefix in subject.first_of_each(keys.BUCKETS, keys.BUCKET_PREFIX_BYTES):
+        yield prefix
+    async for prefix in subject.first_of_each(keys.OBJECTS, keys.BUCKET_PREFIX_BYTES):
+        if prefix != last and not await subject.rows([keys.BUCKETS + prefix[1:]]):
+            yield prefix
+        last = prefix
+
+
+def _wrong_counter(name: str, bucket_id: int, quantity: bytes, wrong: int, counted: int) -> Finding:
+    what = "objects" if quantity == usage.OBJECTS else "bytes"
+    return Finding(
+        Problem.COUNTER_WRONG,
+        name,
+        f"{counted + wrong} {what} kept, {counted} counted",
+        lambda batch: batch.add(keys.usage(bucket_id, usage.BASE, quantity), -wrong),
+    )
+
+
+async def _page(subject: Subject, bucket: str, entries: Sequence[Entry]) -> list[Finding]:
+    findings: list[Finding] = []
+    found: list[_Object] = []
+    for entry in entries:
+        name = f"{bucket}, key {_text(entry.key[keys.BUCKET_PREFIX_BYTES :])}"
+        try:
+            head, tail = decode_object(entry.value or b"")
+        except DamagedRecord as error:
+            findings.append(Finding(Problem.ROW_DAMAGED, name, str(error)))
+        else:
+            found.append(_Object(name, entry.key[1:], head, tail))
+            subject.totals.objects += 1
+            subject.totals.object_bytes += head.size_bytes
+    rows = await subject.rows(key for each in found for key in _needed(each))
+    for each in found:
+        match each.tail.source:
+            case InRow():
+                findings += _in_row(each, rows)
+            case InBlob(blob):
+                findings += _in_blob(subject, each, blob, rows)
+            case InManifest():
+                findings += await _in_manifest(subject, each, each.tail.source, rows)
+            case Nothing():
+                if each.head.size_bytes:
+                    findings.append(Finding(Problem.OBJECT_WRONG, each.name))
+    return findings
+
+
+def _needed(each: _Object) -> list[bytes]:
+    """The rows that an object's bytes depend on, but for the parts of an upload."""
+    match each.tail.source:
+        case InRow():
+            return [keys.PAYLOADS + each.place]
+        case InBlob(blob):
+            return [keys.blob(blob), keys.version_ref(blob, each.head.version)]
+        case InManifest(upload):
+            return [keys.manifest(upload), keys.manifest_ref(upload, each.head.version)]
+        case Nothing():
+            return []
+
+
+def _in_row(each: _Object, rows: _Rows) -> list[Finding]:
+    row = rows.get(keys.PAYLOADS + each.place)
+    if row is None:
+        return [Finding(Problem.PAYLOAD_MISSING, each.name)]
+    try:
+        size_bytes = len(decode_payload(row.value))
+    except DamagedRecord as error:
+        return [Finding(Problem.ROW_DAMAGED, each.name, str(error))]
+    if size_bytes == each.head.size_bytes:
+        return []
+    return [Finding(Problem.PAYLOAD_WRONG, each.name, f"{size_bytes} bytes")]
+
+
+def _in_blob(subject: Subject, each: _Object, uid: bytes, rows: _Rows) -> list[Finding]:
+    findings: list[Finding] = []
+    ref = keys.version_ref(uid, each.head.version)
+    if ref in rows:
+        subject.refs_found += 1
+    else:
+        findings.append(
+            Finding(
+                Problem.REF_MISSING,
+                each.name,
+                f"blob {uid.hex()}",
+                putting(ref, references.REF),
+            )
+        )
+    row = rows.get(keys.blob(uid))
+    if row is None:
+        findings.append(Finding(Problem.BLOB_MISSING, each.name, f"blob {uid.hex()}"))
+    elif uid in subject.damaged_blobs:
+        findings.append(Finding(Problem.BYTES_LOST, each.name, f"blob {uid.hex()}"))
+    elif _size(row) not in (each.head.size_bytes, None):
+        findings.append(Finding(Problem.OBJECT_WRONG, each.name, f"blob {uid.hex()}"))
+    return findings
+
+
+def _size(row: Row) -> int | None:
+    try:
+        return decode(Blob, row.value).size_bytes
+    except DamagedRecord:
+        return None  # which the check of blobs says
+
+
+async def _in_manifest(
+    subject: Subject, each: _Object, source: InManifest, rows: _Rows
+) -> list[Finding]:
+    findings: list[Finding] = []
+    upload = f"upload {source.upload.hex()}"
+    ref = keys.manifest_ref(source.upload, each.head.version)
+    if ref in rows:
+        subject.manifest_refs_found += 1
+    else:
+        findings.append(
+            Finding(
+                Problem.MANIFEST_REF_MISSING,
+                each.name,
+                upload,
+                putting(ref, references.REF),
+            )
+        )
+    row = rows.get(keys.manifest(source.upload))
+    if row is None:
+        findings.append(Finding(Problem.MANIFEST_MISSING, each.name, upload))
+    listed = _listed(row)
+    ranges = list(part_ranges(source))
+    if sum(stop - start for _, start, stop in ranges) != each.head.size_bytes:
+        findings.append(Finding(Problem.OBJECT_WRONG, each.name, upload))
+    parts = await subject.rows(keys.part(source.upload, number) for number, _, _ in ranges)
+    for number, start, stop in ranges:
+        part_row = parts.get(keys.part(source.upload, number))
+        problem = _with_part(subject, part_row, stop - start)
+        if problem is None and listed is not None and not is_listed(listed, number):
+            problem = Problem.PART_UNLISTED
+        if problem is not None:
+            findings.append(Finding(problem, each.name, f"part {number} of {upload}"))
+    return findings
+
+
+def _listed(row: Row | None) -> bytes | None:
+    """The parts that a manifest keeps; None if that cannot be known."""
+    try:
+        return decode(Manifest, row.value).listed if row is not None else None
+    except DamagedRecord:
+        return None
+
+
+def _with_part(subject: Subject, row: Row | None, size_bytes: int) -> Problem | None:
+    """What is wrong with a part that an object needs."""
+    if row is None:
+        return Problem.PART_MISSING
+    try:
+        part = decode(Part, row.value)
+    except DamagedRecord:
+        return Problem.BYTES_LOST
+    if part.blob in subject.damaged_blobs:
+        return Problem.BYTES_LOST
+    return None if part.size_bytes == size_bytes else Problem.PART_WRONG
+
+
+async def payloads(subject: Subject) -> AsyncIterator[Finding]:
+    """Every payload belongs to an object whose bytes it is."""
+    async for entries in subject.family(keys.PAYLOADS, head_bytes=1):
+        rows = await subject.rows(keys.OBJECTS + entry.key[1:] for entry in entries)
+        for entry in entries:
+            row = rows.get(keys.OBJECTS + entry.key[1:])
+            if row is None or not _is_in_row(row.value):
+                bucket = await subject.bucket_name(int.from_bytes(entry.key[1:9], "big"))
+                key = _text(entry.key[keys.BUCKET_PREFIX_BYTES :])
+                yield Finding(Problem.PAYLOAD_UNUSED, f"{bucket}, key {key}")
+
+
+def _is_in_row(value: bytes) -> bool:
+    try:
+        return isinstance(decode_object(value)[1].source, InRow)
+    except DamagedRecord:
+        return True  # it may well be
+
+
+async def references_of_objects(subject: Subject) -> AsyncIterator[bytes]:
+    """The keys of all references that objects hold, to blobs and to manifests."""
+    async for entries in subject.family(keys.OBJECTS):
+        for entry in entries:
+            try:
+                head, tail = decode_object(entry.value or b"")
+            except DamagedRecord:
+                continue
+            match tail.source:
+                case InBlob(blob):
+                    yield keys.version_ref(blob, head.version)
+                case InManifest(upload):
+                    yield keys.manifest_ref(upload, head.version)
+
+
+def _text(key: bytes) -> str:
+    """An object's key as findings show it: on one line, whatever is in it."""
+    return repr(key.decode(errors="replace"))

@@ -1,0 +1,150 @@
+"""Copying bytes of an object into a part of an upload.
+
+A part has a blob of its own with the MD5 and checksum of its bytes. Where the bytes asked for
+are all that one blob holds, and both digests of them are known, the part shares that blob and
+no byte moves; otherwise they are read and stored as if a client had sent them.
+"""
+
+from __future__ import annotations
+
+import re
+
+import attrs
+
+from objectd.errors import InvalidArgument
+from objectd.model import keys
+from objectd.model.codec import decode
+from objectd.model.records import Checksum, InBlob, InManifest, Part
+from objectd.objects import references
+from objectd.objects.checksums import DEFAULT_ALGORITHM
+from objectd.objects.conditions import NO_CONDITIONS, Conditions
+from objectd.objects.copying import ObjectName, check_source_size
+from objectd.objects.core import Core
+from objectd.objects.objects import Object, Objects
+from objectd.objects.reading import part_ranges
+from objectd.objects.shield import shield
+from objectd.objects.uploads import Place, Uploads
+from objectd.objects.writer import Batch
+
+_MD5 = re.compile("[0-9a-f]{32}")
+
+
+class _NotShareable(Exception):
+    """The blob is gone or damaged."""
+
+
+@attrs.frozen
+class _Whole:
+    """All bytes of one blob, and their digests."""
+
+    blob: bytes
+    size_bytes: int
+    etag: str
+    checksum: Checksum
+
+
+@attrs.frozen
+class PartCopies:
+    """Makes parts of objects."""
+
+    _core: Core
+    _objects: Objects
+    _uploads: Uploads
+
+    async def copy(
+        self,
+        source: ObjectName,
+        target: ObjectName,
+        upload_id: str,
+        number: int,
+        *,
+        span: tuple[int, int] | None = None,
+        source_conditions: Conditions = NO_CONDITIONS,
+    ) -> Part:
+        """Make bytes start <= i < stop (`span`; all without one) of `source` a part of an
+        upload, in place of an earlier one of that number. Durable on return.
+
+        The bytes are those of the version that the conditions were judged on, also when it
+        is replaced meanwhile. Raises `ObjectNotFound`, `PreconditionFailed`,
+        `InvalidOperation` (more than a part may have), `InvalidArgument` for a span that is
+        not wholly in the object, and what `Uploads.put_part` raises.
+        """
+        place, upload = await self._uploads.place_for_part(*target, upload_id, number)
+        opened = await self._objects.get(*source)
+        try:
+            source_conditions.check_source(opened.object.head)
+            start, stop = _within(span, opened.object.size_bytes)
+            check_source_size(stop - start)
+            algorithm = upload.checksum_algorithm or DEFAULT_ALGORITHM
+            whole = await self._whole_blob(opened.object, start, stop, algorithm)
+            if whole is not None:
+                try:
+                    return await shield(self._share(place, number, whole))
+                except _NotShareable:
+                    pass  # what was opened can still be read, or says what is wrong with it
+            stream = opened.stream(start, stop)
+            return await self._uploads.put_part(
+                *target, upload_id, number, stream, size_bytes=stop - start
+            )
+        finally:
+            opened.close()
+
+    async def _whole_blob(
+        self, object_: Object, start: int, stop: int, algorithm: str
+    ) -> _Whole | None:
+        """The blob that holds these bytes and no others."""
+        match object_.tail.source:
+            case InBlob(blob) if (start, stop) == (0, object_.size_bytes):
+                etag, checksums = object_.etag, object_.tail.checksums
+            case InManifest(upload) as manifest:
+                ranges = {(first, last): number for number, first, last in part_ranges(manifest)}
+                if (start, stop) not in ranges:
+                    return None
+                [row] = await self._core.metadata.get([keys.part(upload, ranges[start, stop])])
+                if row is None:
+                    return None
+                part = decode(Part, row.value)
+                blob, etag, checksums = part.blob, part.etag, part.checksums
+            case _:
+                return None
+        if not _MD5.fullmatch(etag):
+            return None  # it grew by appends, or is a part that did
+        for checksum in checksums:
+            if (checksum.algorithm, checksum.kind) == (algorithm, "FULL_OBJECT"):
+                return _Whole(blob, stop - start, etag, checksum)
+        return None
+
+    async def _share(self, place: Place, number: int, whole: _Whole) -> Part:
+        core = self._core
+        attempt = core.ids.uid()
+
+        async def decide(batch: Batch) -> Part:
+            twin = await references.shareable(core.metadata, whole.blob)
+            if twin is None:
+                raise _NotShareable
+            part = Part(
+                size_bytes=whole.size_bytes,
+                modified_us=core.now_us(),
+                etag=whole.etag,
+                blob=references.share(batch, twin, lambda uid: keys.part_ref(uid, attempt)),
+                attempt=attempt,
+                checksums=(whole.checksum,),
+            )
+            await self._uploads.replace_part(batch, place, number, part)
+            return part
+
+        async with core.locks.holding(keys.part(place.id.uid, number)):
+            return await core.writer.transact(decide)
+
+
+def _within(span: tuple[int, int] | None, size_bytes: int) -> tuple[int, int]:
+    if span is None:
+        return 0, size_bytes
+    start, stop = span
+    if not start < stop <= size_bytes:
+        raise InvalidArgument(
+            f"Range specified is not valid for source object of size: {size_bytes}",
+            name="x-amz-copy-source-range",
+            value=f"bytes={start}-{stop - 1}",
+        )
+    return span

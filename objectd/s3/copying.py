@@ -1,0 +1,187 @@
+"""CopyObject and UploadPartCopy, and the source of a copy as a header names it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import unquote
+
+from objectd.objects.conditions import Conditions
+from objectd.objects.copying import ObjectName, Overrides
+from objectd.protocol.errors import S3Error, invalid_argument
+from objectd.s3.attributes import (
+    kept_headers,
+    part_count,
+    require_null_version,
+    require_standard,
+    shown_checksums,
+)
+from objectd.s3.buckets import require_private
+from objectd.s3.call import Answer, Call
+from objectd.s3.conditions import write_conditions
+from objectd.s3.multipart import part_checksums
+from objectd.s3.owners import require_owner
+from objectd.s3.tagging import tags_in_header
+
+_SOURCE = "x-amz-copy-source"
+_SPAN = re.compile(r"bytes=([0-9]{1,20})-([0-9]{1,20})")
+
+
+def copy_source(header: str) -> ObjectName:
+    """The object that `x-amz-copy-source` names: `bucket/key` or `/bucket/key`.
+
+    Percent-decoded exactly once, and nothing else is done to it: `+` is a plus, `..` is a
+    part of a key, and what is looked up here is what is copied. Raises `S3Error`.
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+    """
+    path, mark, query = header.partition("?")
+    if mark:
+        name, _, version = query.partition("=")
+        if name != "versionId":
+            raise _invalid_source(header)
+        require_null_version(version)
+    try:
+        decoded = unquote(path, errors="strict")
+    except UnicodeDecodeError:
+        raise _invalid_source(header) from None
+    if decoded.startswith("arn:"):
+        raise S3Error("NotImplemented", "Access points are not implemented as a copy source.")
+    bucket, _, key = decoded.removeprefix("/").partition("/")
+    if not bucket or not key:
+        raise _invalid_source(header)
+    return ObjectName(bucket, key)
+
+
+async def copy_object(
+    call: Call,
+    *,
+    Bucket: str,
+    Key: str,
+    CopySource: str,
+    ACL: str = "private",
+    ChecksumAlgorithm: str = "",
+    CopySourceIfMatch: str = "",
+    CopySourceIfModifiedSince: int | None = None,
+    CopySourceIfNoneMatch: str = "",
+    CopySourceIfUnmodifiedSince: int | None = None,
+    ExpectedSourceBucketOwner: str | None = None,
+    IfMatch: str = "",
+    IfNoneMatch: str = "",
+    Metadata: Mapping[str, str] | None = None,
+    MetadataDirective: str = "COPY",
+    StorageClass: str = "",
+    Tagging: str = "",
+    TaggingDirective: str = "COPY",
+    WebsiteRedirectLocation: str = "",
+    **headers: str,
+) -> Answer:
+    require_private(ACL)
+    require_standard(StorageClass or "STANDARD")
+    metadata_is_own = _is_replaced("metadata", MetadataDirective)
+    tags_are_own = _is_replaced("tagging", TaggingDirective)
+    redirect = WebsiteRedirectLocation
+    source = copy_source(CopySource)
+    await _require_source_owner(call, source, ExpectedSourceBucketOwner)
+    copied = await call.store.copies.copy(
+        source,
+        ObjectName(Bucket, Key),
+        own=Overrides(
+            headers=kept_headers({**headers, "WebsiteRedirectLocation": redirect})
+            if metadata_is_own
+            else None,
+            metadata=(Metadata or {}) if metadata_is_own else None,
+            tags=tags_in_header(Tagging) if tags_are_own else None,
+            website_redirect_location=redirect,
+            storage_class=StorageClass,
+        ),
+        source_conditions=Conditions(
+            CopySourceIfMatch,
+            CopySourceIfNoneMatch,
+            CopySourceIfModifiedSince,
+            CopySourceIfUnmodifiedSince,
+        ),
+        conditions=write_conditions(IfMatch, IfNoneMatch),
+        checksum_algorithm=ChecksumAlgorithm,
+    )
+    return Answer(
+        {
+            "CopyObjectResult": {
+                "LastModified": copied.head.modified_us,
+                "ETag": f'"{copied.etag}"',
+                **shown_checksums(copied.tail.checksums, part_count(copied)),
+            }
+        }
+    )
+
+
+async def upload_part_copy(
+    call: Call,
+    *,
+    Bucket: str,
+    Key: str,
+    UploadId: str,
+    PartNumber: int,
+    CopySource: str,
+    CopySourceIfMatch: str = "",
+    CopySourceIfModifiedSince: int | None = None,
+    CopySourceIfNoneMatch: str = "",
+    CopySourceIfUnmodifiedSince: int | None = None,
+    CopySourceRange: str | None = None,
+    ExpectedSourceBucketOwner: str | None = None,
+) -> Answer:
+    source = copy_source(CopySource)
+    await _require_source_owner(call, source, ExpectedSourceBucketOwner)
+    part = await call.store.part_copies.copy(
+        source,
+        ObjectName(Bucket, Key),
+        UploadId,
+        PartNumber,
+        span=None if CopySourceRange is None else _copied_span(CopySourceRange),
+        source_conditions=Conditions(
+            CopySourceIfMatch,
+            CopySourceIfNoneMatch,
+            CopySourceIfModifiedSince,
+            CopySourceIfUnmodifiedSince,
+        ),
+    )
+    return Answer(
+        {
+            "CopyPartResult": {
+                "LastModified": part.modified_us,
+                "ETag": f'"{part.etag}"',
+                **part_checksums(part),
+            }
+        }
+    )
+
+
+def _copied_span(header: str) -> tuple[int, int]:
+    """The bytes start <= i < stop that are to be copied: unlike a Range, it is written in one
+    way only. Whether the source has them is for its size to say. Raises `S3Error`."""
+    match = _SPAN.fullmatch(header)
+    if match is None or int(match[2]) < int(match[1]):
+        raise invalid_argument(
+            "x-amz-copy-source-range",
+            header,
+            "The x-amz-copy-source-range value must be of the form bytes=first-last where first "
+            "and last are the zero-based offsets of the first and last bytes to copy",
+        )
+    return int(match[1]), int(match[2]) + 1
+
+
+async def _require_source_owner(call: Call, source: ObjectName, expected: str | None) -> None:
+    if expected is not None:
+        await require_owner(call.store, source.bucket, expected)
+
+
+def _is_replaced(what: str, directive: str) -> bool:
+    """COPY leaves what the request gives of it without effect, as AWS does."""
+    if directive not in ("COPY", "REPLACE"):
+        name = f"x-amz-{what}-directive"
+        raise invalid_argument(name, directive, f"Unknown {what} directive.")
+    return directive == "REPLACE"
+
+
+def _invalid_source(header: str) -> S3Error:
+    message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"
+    return invalid_argument(_SOURCE, header, message)

@@ -1,0 +1,72 @@
+"""PutObjectTagging, GetObjectTagging and DeleteObjectTagging, and tags in a header."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
+from urllib.parse import parse_qsl
+
+from objectd.errors import InvalidTag
+from objectd.protocol.errors import S3Error, invalid_argument
+from objectd.s3.attributes import require_null_version
+from objectd.s3.call import Answer, Call
+
+_FIELDS_MAX = 100
+"""Far more than the tags that an object may have, so that those are what is counted."""
+
+
+def tags_in_header(header: str) -> dict[str, str]:
+    """The tags that `x-amz-tagging` gives as the query of an URL. Raises `S3Error`.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
+    """
+    try:
+        pairs = parse_qsl(
+            header, keep_blank_values=True, errors="strict", max_num_fields=_FIELDS_MAX
+        )
+        return _unique(pairs)
+    except (ValueError, InvalidTag):
+        raise invalid_argument(
+            "x-amz-tagging",
+            header,
+            "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query "
+            "parameters without tag name duplicates.",
+        ) from None
+
+
+async def put_object_tagging(
+    call: Call, *, Bucket: str, Key: str, Tagging: Mapping[str, object], VersionId: str = "null"
+) -> Answer:
+    require_null_version(VersionId)
+    lines = cast("Sequence[Mapping[str, str]]", Tagging.get("TagSet", ()))
+    if any("Key" not in line or "Value" not in line for line in lines):
+        raise S3Error("MalformedXML")
+    tags = _unique((line["Key"], line["Value"]) for line in lines)
+    await call.store.tags.put(Bucket, Key, tags)
+    return Answer()
+
+
+async def get_object_tagging(
+    call: Call, *, Bucket: str, Key: str, VersionId: str = "null"
+) -> Answer:
+    require_null_version(VersionId)
+    found = await call.store.objects.head(Bucket, Key)
+    tags = found.tail.tags.items()
+    return Answer({"TagSet": [{"Key": key, "Value": value} for key, value in tags]})
+
+
+async def delete_object_tagging(
+    call: Call, *, Bucket: str, Key: str, VersionId: str = "null"
+) -> Answer:
+    require_null_version(VersionId)
+    await call.store.tags.put(Bucket, Key, {})
+    return Answer()
+
+
+def _unique(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    tags: dict[str, str] = {}
+    for key, value in pairs:
+        if key in tags:
+            raise InvalidTag("Cannot provide multiple Tags with the same key")
+        tags[key] = value
+    return tags
