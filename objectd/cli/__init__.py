@@ -4,10 +4,18 @@ must not wait for a server to be imported."""
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 import objectd
+from objectd.cli.client_verbs import VERBS
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IReactorTime
+
+    from objectd.objects import ObjectStore
+    from objectd.settings import Configuration
 
 __all__ = ["main"]
 
@@ -16,6 +24,10 @@ __all__ = ["main"]
 @click.version_option(objectd.__version__, prog_name="objectd")
 def main() -> None:
     """A self-hosted, S3-compatible object store."""
+
+
+for verb in VERBS:
+    main.add_command(verb)
 
 
 @main.command()
@@ -63,3 +75,84 @@ def providers() -> None:
 
     for each in find_providers():
         click.echo(f"{each.kind:<12} {each.name:<10} {each.help}")
+
+
+_STOPPED_DATA_DIRECTORY = click.argument(
+    "data_directory", metavar="DATA_DIR", type=click.Path(file_okay=False, path_type=Path)
+)
+_CONFIG = click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file with settings that the server runs with.",
+)
+
+
+@main.command()
+@_STOPPED_DATA_DIRECTORY
+@_CONFIG
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option(
+    "--lift-hold",
+    is_flag=True,
+    help="After an older backup was restored: let what it does not know be removed.",
+)
+def collect(data_directory: Path, config: Path | None, dry_run: bool, lift_hold: bool) -> None:
+    """Remove what was deleted, stray files and abandoned uploads from DATA_DIR, whose server
+    is stopped. A running server does so by itself.
+
+    Exits with 1 if something had to stay, with 2 if DATA_DIR cannot be opened.
+    """
+    from objectd.cli import maintenance
+
+    if dry_run and lift_hold:
+        raise click.UsageError("--dry-run and --lift-hold do not go together")
+    configuration = _configuration(config)
+    settings = configuration.collection
+
+    async def work(store: ObjectStore, clock: IReactorTime) -> int:
+        if dry_run:
+            return await maintenance.dry_run(store, settings, click.echo)
+        if lift_hold:
+            return await maintenance.lift_hold(store, click.echo)
+        return await maintenance.collect(store, settings, clock, click.echo)
+
+    maintenance.run(configuration, data_directory.absolute(), work)
+
+
+@main.command()
+@_STOPPED_DATA_DIRECTORY
+@_CONFIG
+@click.option("--deep", is_flag=True, help="Read all data, and compare it with its digests.")
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="Set wrong counters right, put missing references, and have the collector take what "
+    "nothing refers to. Nothing else is changed.",
+)
+def check(data_directory: Path, config: Path | None, deep: bool, repair: bool) -> None:
+    """Compare metadata and data in DATA_DIR, whose server is stopped, both ways.
+
+    Exits with 1 if there are problems, with 2 if DATA_DIR cannot be opened.
+    """
+    from objectd.cli import maintenance
+
+    async def work(store: ObjectStore, clock: IReactorTime) -> int:
+        return await maintenance.check(store, click.echo, deep=deep, repairs=repair)
+
+    maintenance.run(_configuration(config), data_directory.absolute(), work)
+
+
+def _configuration(config: Path | None) -> Configuration:
+    from objectd.errors import ConfigurationInvalid
+    from objectd.settings import load
+
+    try:
+        return load(config)
+    except ConfigurationInvalid as error:
+        raise _CannotBegin(str(error)) from error
+
+
+class _CannotBegin(click.ClickException):
+    """For verbs that exit with 1 when they have found something."""
+
+    exit_code = 2

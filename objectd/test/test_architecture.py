@@ -29,16 +29,27 @@ ARROWS: dict[str, set[str]] = {
     "background": {"objects"},
     "protocol": set(),
     "auth": {"protocol"},
+    "client": {"auth", "protocol"},
     "s3": {"auth", "model", "objects", "protocol", "web"},
     "web": {"objects", "protocol"},
     "process": {"metadata", "model"},
-    "settings": {"config", "objects", "web"},
-    "service": {"background", "objects", "process", "protocol", "s3", "settings", "web"},
+    "settings": {"background", "config", "objects", "web"},
+    "storage": {"model", "objects", "settings"},
+    "service": {
+        "background",
+        "objects",
+        "process",
+        "protocol",
+        "s3",
+        "settings",
+        "storage",
+        "web",
+    },
     "tap": {"service", "settings"},
-    "cli": {"plugins", "service", "settings"},
+    "cli": {"background", "client", "objects", "plugins", "service", "settings", "storage"},
 }
 PURE = {"auth", "protocol"}
-IMPORTS_REACTOR = {"cli/serve.py", "tap.py"}
+IMPORTS_REACTOR = {"cli/serve.py", "cli/session.py", "tap.py"}
 IMPORTS_KLEIN = {"web/tree.py"}
 PRIVATE_TWISTED = {"web/channel.py", "web/request.py"}
 LINES_MAX = 450
