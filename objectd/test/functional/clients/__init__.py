@@ -1,0 +1,1 @@
+"""Programs that nobody here wrote, each as its users run it: through its defaults."""
