@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 DATA ?= data
 # -b and not -bb: Twisted's own cache of header names mixes bytes and text.
 TRIAL := $(BIN)/python -b -m twisted.trial
+# What depends on the reactor; the other functional tests run on epoll only.
+ON_ASYNCIO := boto3 curl descriptors disk_blobs kill large leaks packaging payloads process races \
+    web_sockets
 
 .PHONY: serve test lint bench clean
 
@@ -16,7 +19,8 @@ serve: $(VENV)/installed
 test: $(VENV)/installed-test
 	.ci/programs
 	$(TRIAL) --temp-directory=_trial_temp -j2 objectd
-	$(TRIAL) --temp-directory=_trial_temp.asyncio --reactor=asyncio objectd.test.functional
+	$(TRIAL) --temp-directory=_trial_temp.asyncio --reactor=asyncio \
+	    $(addprefix objectd.test.functional.test_,$(ON_ASYNCIO))
 
 lint: $(VENV)/installed-lint
 	$(BIN)/ruff check
