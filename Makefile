@@ -8,10 +8,9 @@ DATA ?= data
 # -b and not -bb: Twisted's own cache of header names mixes bytes and text.
 TRIAL := $(BIN)/python -b -m twisted.trial
 # What depends on the reactor; the other functional tests run on epoll only.
-ON_ASYNCIO := boto3 curl descriptors disk_blobs kill large leaks packaging payloads process races \
-    web_sockets
+ON_ASYNCIO := aborted boto3 curl descriptors disk_blobs large leaks payloads process web_sockets
 
-.PHONY: serve test lint bench clean
+.PHONY: serve test soak lint bench clean
 
 serve: $(VENV)/installed
 	$(BIN)/objectd serve $(DATA)
@@ -21,6 +20,14 @@ test: $(VENV)/installed-test
 	$(TRIAL) --temp-directory=_trial_temp -j2 objectd
 	$(TRIAL) --temp-directory=_trial_temp.asyncio --reactor=asyncio \
 	    $(addprefix objectd.test.functional.test_,$(ON_ASYNCIO))
+
+# For hours instead of minutes; `python -m objectd.test.fuzz SEED --seconds N [--process]` and
+# `python -m objectd.testing.simulation SEED` go on for as long as they are told.
+soak: $(VENV)/installed-test
+	OBJECTD_MACHINE_EXAMPLES=5000 $(TRIAL) --temp-directory=_trial_temp.soak \
+	    objectd.test.machine objectd.test.functional.test_machine
+	$(BIN)/python -m objectd.test.fuzz $$$$ --seconds 600
+	$(BIN)/python -m objectd.test.fuzz $$$$ --seconds 600 --process
 
 lint: $(VENV)/installed-lint
 	$(BIN)/ruff check

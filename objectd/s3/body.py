@@ -6,12 +6,14 @@ import base64
 import binascii
 from collections.abc import Mapping
 
+import attrs
+
 from objectd.auth.payload import PayloadCheck
 from objectd.errors import BadDigest, IncompleteBody
 from objectd.interfaces import RunInThread
 from objectd.model.records import Checksum
 from objectd.objects import Declared
-from objectd.objects.checksums import Digests, hasher
+from objectd.objects.checksums import ALGORITHMS, Digests, hasher
 from objectd.protocol.errors import S3Error
 from objectd.protocol.messages import HttpRequest
 from objectd.protocol.targets import with_hoisted_headers
@@ -80,7 +82,7 @@ def declared(request: HttpRequest, body: VerifiedBody) -> Declared:
     Raises `S3Error`, `InvalidOperation`, and `BadDigest` for another algorithm than the one
     that was announced.
     """
-    request = with_hoisted_headers(request)
+    request = _as_meant(request)
     names = [name.decode("latin-1") for name, _ in request.headers] + list(body.trailer_names)
     found = {name for name in names if name.startswith(_PREFIX)} - {
         "x-amz-checksum-algorithm",
@@ -116,6 +118,24 @@ def declared(request: HttpRequest, body: VerifiedBody) -> Declared:
     if header not in body.trailer_names:
         value()
     return Declared(md5, algorithm, value)
+
+
+def _as_meant(request: HttpRequest) -> HttpRequest:
+    """The request with its hoisted headers, but for a hoisted checksum of no bytes: SDKs that
+    sign a URL before there is a body compute one, and AWS ignores it
+    (https://github.com/localstack/localstack/issues/12169)."""
+    whole = with_hoisted_headers(request)
+    hoisted = whole.headers[len(request.headers) :]
+    blank = {name for name, value in hoisted if _is_of_nothing(name, value)}
+    if not blank:
+        return whole
+    blank.add(b"x-amz-sdk-checksum-algorithm")
+    return attrs.evolve(whole, headers=tuple(h for h in whole.headers if h[0] not in blank))
+
+
+def _is_of_nothing(name: bytes, value: bytes) -> bool:
+    algorithm = name.decode("latin-1").removeprefix(_PREFIX).upper()
+    return algorithm in ALGORITHMS and value.decode() == encoded(hasher(algorithm).digest())
 
 
 def check_document(request: HttpRequest, body: VerifiedBody, whole: bytes) -> None:

@@ -42,7 +42,8 @@ http {{
     upstream objectd {{ server {host}:{port}; keepalive 4; }}
     server {{
         listen 127.0.0.1:{listen};
-        client_header_timeout 3; client_body_timeout 3; keepalive_timeout 3;
+        client_header_timeout {patience}; client_body_timeout {patience};
+        keepalive_timeout {patience};
         location / {{
             proxy_pass http://objectd; proxy_http_version 1.1;
             proxy_set_header Host $http_host; proxy_set_header Connection "";
@@ -56,7 +57,7 @@ HAPROXY = """
 defaults
     mode http
     timeout connect 5s
-    timeout client 3s
+    timeout client {patience}s
     timeout server 20s
     http-reuse always
     {accept}
@@ -71,11 +72,17 @@ backend objectd
 class Proxy:
     """nginx or HAProxy in front of a server, in a process of its own."""
 
-    def __init__(self, directory: Path, server: Server, kind: str) -> None:
+    def __init__(self, directory: Path, server: Server, kind: str, patience_seconds: int) -> None:
         directory.mkdir(parents=True)
         self.address = ("127.0.0.1", _free_port())
         host, port = server.address
-        values = {"host": host, "port": port, "listen": self.address[1], "accept": ""}
+        values = {
+            "host": host,
+            "port": port,
+            "listen": self.address[1],
+            "patience": patience_seconds,
+            "accept": "",
+        }
         configuration = directory.absolute() / f"{kind}.conf"
         if kind == "nginx":
             configuration.write_text(NGINX.format(**values))
@@ -112,12 +119,16 @@ def _free_port() -> int:
         return port
 
 
-class ProxyTests(SynchronousTestCase):
+class ProxyCase(SynchronousTestCase):
+    """A server with a large and a small object, and proxies in front of it."""
+
     timeout = 300
+    config: str
+    patience_seconds: int
 
     def setUp(self) -> None:
         self.directory = Path(self.mktemp())
-        self.server = Server(self.directory / "server", config=CONFIG)
+        self.server = Server(self.directory / "server", config=self.config)
         self.addCleanup(self.server.end)
         self.server.start()
         self.client = self.server.client()
@@ -125,7 +136,7 @@ class ProxyTests(SynchronousTestCase):
         self.client.put_object(Bucket=BUCKET, Key="small", Body=b"small")
 
     def proxied(self, kind: str) -> tuple[str, int]:
-        proxy = Proxy(self.directory / kind, self.server, kind)
+        proxy = Proxy(self.directory / kind, self.server, kind, self.patience_seconds)
         self.addCleanup(proxy.end)
         return proxy.address
 
@@ -151,6 +162,47 @@ class ProxyTests(SynchronousTestCase):
     def keys(self) -> set[str]:
         found = self.client.list_objects_v2(Bucket=BUCKET)["Contents"]
         return {entry["Key"] for entry in found}
+
+
+class ProxyTests(ProxyCase):
+    """Everybody waits for as long as a busy machine takes."""
+
+    config = ""
+    patience_seconds = 60
+
+    def test_order(self) -> None:
+        """Of two requests in one segment, the first of which takes long, the first is answered
+        first, whole, and the second after it."""
+        for kind, address in self.addresses().items():
+            requests = (
+                ("GET", f"/{BUCKET}/large", b""),
+                ("PUT", f"/{BUCKET}/new", LARGE[: 2 * MIB]),
+                ("GET", f"/{BUCKET}/small", b""),
+            )
+            for first, second in ((0, 2), (1, 2), (1, 0)):
+                data = b"".join(_framed(*requests[n]) for n in (first, second))
+                ended = b"small" if second == 2 else LARGE
+                received = self.exchange(address, data, ended)
+                one, _, rest = received.partition(b"\r\n\r\n")
+                self.assertIn(b" 200 ", one.partition(b"\r\n")[0], (kind, first, second))
+                body = LARGE if first == 0 else b""
+                self.assertTrue(rest.startswith(body + b"HTTP/1.1 200 "), (kind, first, second))
+                self.assertTrue(rest.endswith(b"\r\n\r\n" + ended), (kind, first, second))
+
+    def test_sdk(self) -> None:
+        """boto3 works through each proxy as without it, in both directions."""
+        for kind, (host, port) in self.addresses().items():
+            client = self.server.client(url=f"http://{host}:{port}")
+            client.put_object(Bucket=BUCKET, Key=kind, Body=LARGE)
+            got = client.get_object(Bucket=BUCKET, Key=kind)["Body"].read()
+            self.assertEqual(sha256(got).digest(), sha256(LARGE).digest(), kind)
+
+
+class DesyncTests(ProxyCase):
+    """Everybody is soon tired of requests that never end."""
+
+    config = CONFIG
+    patience_seconds = 3
 
     def test_desync(self) -> None:
         """No request that hides behind a contradictory framing is carried out, sent straight or
@@ -183,33 +235,6 @@ class ProxyTests(SynchronousTestCase):
         answer = connection.getresponse()
         self.assertEqual((answer.status, answer.read()), (200, b"small"), case)
         connection.close()
-
-    def test_order(self) -> None:
-        """Of two requests in one segment, the first of which takes long, the first is answered
-        first, whole, and the second after it."""
-        for kind, address in self.addresses().items():
-            requests = (
-                ("GET", f"/{BUCKET}/large", b""),
-                ("PUT", f"/{BUCKET}/new", LARGE[: 2 * MIB]),
-                ("GET", f"/{BUCKET}/small", b""),
-            )
-            for first, second in ((0, 2), (1, 2), (1, 0)):
-                data = b"".join(_framed(*requests[n]) for n in (first, second))
-                ended = b"small" if second == 2 else LARGE
-                received = self.exchange(address, data, ended)
-                one, _, rest = received.partition(b"\r\n\r\n")
-                self.assertIn(b" 200 ", one.partition(b"\r\n")[0], (kind, first, second))
-                body = LARGE if first == 0 else b""
-                self.assertTrue(rest.startswith(body + b"HTTP/1.1 200 "), (kind, first, second))
-                self.assertTrue(rest.endswith(b"\r\n\r\n" + ended), (kind, first, second))
-
-    def test_sdk(self) -> None:
-        """boto3 works through each proxy as without it, in both directions."""
-        for kind, (host, port) in self.addresses().items():
-            client = self.server.client(url=f"http://{host}:{port}")
-            client.put_object(Bucket=BUCKET, Key=kind, Body=LARGE)
-            got = client.get_object(Bucket=BUCKET, Key=kind)["Body"].read()
-            self.assertEqual(sha256(got).digest(), sha256(LARGE).digest(), kind)
 
 
 def _framed(method: str, target: str, body: bytes) -> bytes:
