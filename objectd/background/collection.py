@@ -4,6 +4,7 @@ abandoned uploads, each at its own interval and all within one limit of what is 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -11,10 +12,10 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from objectd.background.settings import CollectionSettings
-from objectd.errors import ObjectdError
 from objectd.objects import ObjectStore
 from objectd.objects.pace import Beside
 
+_T = TypeVar("_T")
 _log = Logger()
 
 
@@ -60,6 +61,16 @@ class Collection:
             await work()
             await deferLater(self._clock, interval_seconds)
 
+    async def _tried(self, what: str, work: Awaitable[_T]) -> _T | None:
+        """None if it failed, whatever with: nobody else would see that it runs no more."""
+        try:
+            return await work
+        except CancelledError:
+            raise
+        except Exception:
+            _log.failure("{what} failed; the next one goes on", what=what)
+            return None
+
     async def _collect_for_ever(self) -> None:
         is_cut_short = False
         while True:
@@ -68,10 +79,8 @@ class Collection:
 
     async def _collect(self) -> bool:
         """Whether the limits have left something that the next pass should take up at once."""
-        try:
-            report = await self._store.collector.run(self._pace)
-        except ObjectdError:
-            _log.failure("a pass of the collector failed; the next one goes on")
+        report = await self._tried("a pass of the collector", self._store.collector.run(self._pace))
+        if report is None:
             return False
         if report:
             _log.info(
@@ -88,10 +97,8 @@ class Collection:
         return report.is_cut_short
 
     async def _sweep(self) -> None:
-        try:
-            report = await self._store.sweep.run(self._pace)
-        except ObjectdError:
-            _log.failure("the sweep for stray files failed; it runs again at its next time")
+        report = await self._tried("the sweep for stray files", self._store.sweep.run(self._pace))
+        if report is None:
             return
         if report.held:
             _log.warn(
@@ -106,12 +113,9 @@ class Collection:
 
     async def _abort_abandoned(self) -> None:
         days = self._settings.abandoned_upload_days
-        try:
-            report = await self._store.abandoned.abort(days, self._pace)
-        except ObjectdError:
-            _log.failure("the look for abandoned uploads failed; there will be another one")
-            return
-        if report.uploads_abandoned:
+        aborting = self._store.abandoned.abort(days, self._pace)
+        report = await self._tried("the look for abandoned uploads", aborting)
+        if report is not None and report.uploads_abandoned:
             _log.info(
                 "aborted {count} of {seen} uploads: they were begun more than {days:g} days ago",
                 count=report.uploads_abandoned,

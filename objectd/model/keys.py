@@ -229,7 +229,7 @@ def content(account: int, digest: bytes, codec: int, storage_class: str) -> byte
 
 
 def referred_uid(key: bytes) -> bytes:
-    """The blob that a reference is to."""
+    """The blob or the manifest that a reference is to."""
     return key[1 : 1 + UID_BYTES]
 
 

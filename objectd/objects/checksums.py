@@ -143,7 +143,8 @@ class Digests:
         self._declared = declared
         self._algorithm = algorithm
         self._md5 = hashlib.md5(usedforsecurity=False)
-        self._checksums = {name: hasher(name) for name in (declared.kept or algorithm, algorithm)}
+        names = dict.fromkeys((declared.kept or algorithm, algorithm))
+        self._checksums = {name: hasher(name) for name in names}
         self.size_bytes = 0
 
     def update(self, data: bytes) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 import attrs
 from twisted.internet.defer import DeferredLock
 
-from objectd.interfaces import At, EmptyRange, Entry
+from objectd.interfaces import At, EmptyRange, Entry, Expectation
 from objectd.model import keys
 from objectd.model.codec import encode
 from objectd.model.records import Manifest, ManifestTrash, Part
@@ -54,7 +54,7 @@ class Collector:
             self._one_pass.release()
 
     async def run_to_rest(self, pace: Pace = AT_ONCE) -> Report:
-        """Pass after pass until there is nothing left to do."""
+        """Pass after pass until one does nothing, be it that others keep it from what is left."""
         total = Report()
         while report := await self.run(pace):
             total.add(report)
@@ -123,7 +123,10 @@ class Collector:
         if trash is None:  # else readers may still need them, and dismantling will release all
             manifest = decoded(Manifest, keys.manifest(uid), row.value) if row else None
             if row is None:
-                await self._release_parts(uid, b"", report)
+                # Not aborted but completed, with a manifest that was lost, if it has references.
+                unused = EmptyRange(*keys.span(keys.manifest_refs(uid)))
+                if not await self._release_parts(uid, b"", report, unused):
+                    return
             elif manifest is not None:
                 expected = At(keys.manifest(uid), row.revision)
                 if not await self._release_parts(uid, manifest.listed, report, expected):
@@ -131,23 +134,22 @@ class Collector:
         await self._done(entry)
 
     async def _release_parts(
-        self, upload: bytes, listed: bytes, report: Report, *expected: At
+        self, upload: bytes, listed: bytes, report: Report, *expected: Expectation
     ) -> bool:
-        """False if what is expected has changed. Parts are added by who expects the manifest
+        """False if what is expected is not so. Parts are added by who expects the manifest
         and never change, so none of them is expected to be `At`."""
         async for entries in pages(self._core.metadata, keys.parts(upload)):
+            unlisted = [e for e in entries if not is_listed(listed, keys.part_number(e.key))]
             batch = Batch()
-            for key, value, _ in entries:
-                if is_listed(listed, keys.part_number(key)):
-                    continue
+            batch.expect(*expected)
+            for key, value, _ in unlisted:
                 batch.delete(key)
                 part = decoded(Part, key, value)
                 if part is not None:
                     references.release_part(batch, part, self._core.now_us())
-                report.parts_dropped += 1
-            batch.expect(*expected)
-            if len(batch) and not await commit_unless_changed(self._core.writer, batch):
+            if unlisted and not await commit_unless_changed(self._core.writer, batch):
                 return False
+            report.parts_dropped += len(unlisted)
         return True
 
     async def _done(self, entry: Entry) -> None:

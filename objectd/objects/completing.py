@@ -2,10 +2,10 @@
 
 The first commit moves the upload to COMPLETING, from which on no part can be added: the
 parts are frozen and are checked against the list. The second puts the object, whose manifest
-names the listed parts, and turns the upload into a manifest row. A list that does not fit
-moves the upload back to OPEN. Anyone may take over or abort an upload that is COMPLETING
-(its process may have died): each attempt expects the row as it put it itself, so only one
-of them can win, and the others read again what became of it.
+names the listed parts, and turns the upload into a manifest row. A list that does not fit, or
+an attempt that gives up, moves the upload back to OPEN. Anyone may take over or abort an
+upload that is COMPLETING (its process may have died): each attempt expects the row as it put
+it itself, so only one of them can win, and the others read again what became of it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from msgspec import structs
 
 from objectd.errors import (
     BadDigest,
+    BucketNotFound,
     ChecksumKindMismatch,
     Conflict,
     EntityTooSmall,
@@ -31,7 +32,7 @@ from objectd.errors import (
     OutcomeUnknown,
     UploadNotFound,
 )
-from objectd.interfaces import At
+from objectd.interfaces import At, Present, Row
 from objectd.model import keys
 from objectd.model.codec import decode, encode
 from objectd.model.records import (
@@ -151,41 +152,31 @@ class Completions:
         object_key = keys.object_(place.bucket.bucket_id, place.key)
         async with core.locks.holding(place.row_key, object_key):
             for _ in range(core.settings.commit_attempts_max):
-                done = await self._completed_before(place, digest)
-                if done is not None:
-                    return done
                 try:
                     attempt = await self._freeze(place, digest)
+                    if isinstance(attempt, Completed):
+                        return attempt
                     return await self._finish(attempt, wanted)
                 except Conflict:
                     continue
-        raise OperationAborted("others kept completing or aborting the same upload")
+        raise OperationAborted("others kept changing the upload, or the object of its key")
 
-    async def _completed_before(self, place: Place, digest: bytes) -> Completed | None:
-        upload_row, manifest_row = await self._core.metadata.get(
-            [place.row_key, keys.manifest(place.id.uid)]
+    async def _freeze(self, place: Place, digest: bytes) -> _Attempt | Completed:
+        """The first commit; or what became of the upload, if it is over."""
+        core, live = self._core, keys.live(place.bucket.bucket_id)
+        live_row, upload_row, manifest_row = await core.metadata.get(
+            [live, place.row_key, keys.manifest(place.id.uid)]
         )
-        if upload_row is not None:
-            return None
-        if manifest_row is None:
-            raise UploadNotFound(place.id.text())
-        manifest = decode(Manifest, manifest_row.value)
-        here = (place.bucket.bucket_id, place.key, digest)
-        if (manifest.bucket_id, manifest.key, manifest.list_digest) != here:
-            raise UploadNotFound(place.id.text())
-        checksum = manifest.checksums[0] if manifest.checksums else None
-        return Completed(place.bucket.name, place.key.decode(), manifest.etag, checksum)
-
-    async def _freeze(self, place: Place, digest: bytes) -> _Attempt:
-        """The first commit."""
-        core = self._core
-        upload, expectation = await self._uploads.find(place)
+        if upload_row is None:
+            return _completed_before(place, digest, manifest_row)
+        if live_row is None:
+            raise BucketNotFound(place.bucket.name)
+        upload = decode(Upload, upload_row.value)
         frozen = structs.replace(
             upload, state=UploadState.COMPLETING, list_digest=digest, attempt=core.ids.uid()
         )
         batch = Batch()
-        batch.expect(expectation)
-        await self._uploads.expect_live(batch, place.bucket)
+        batch.expect(Present(live), At(place.row_key, upload_row.revision))
         batch.put(place.row_key, encode(frozen))
         revision = await core.writer.commit(batch)
         return _Attempt(place, frozen, At(place.row_key, revision), digest)
@@ -196,9 +187,9 @@ class Completions:
             whole = _whole_checksum(attempt.upload, parts)
             _check_declared(wanted.declared, parts, whole)
             return await self._put_object(attempt, wanted, parts, whole)
-        except (Conflict, OutcomeUnknown, Fenced):
+        except (OutcomeUnknown, Fenced):
             raise
-        except BaseException:
+        except BaseException:  # a conflict too: it may have been the last attempt
             await self._thaw(attempt)
             raise
 
@@ -265,8 +256,8 @@ class Completions:
         return Completed(place.bucket.name, place.key.decode(), etag, whole)
 
     async def _thaw(self, attempt: _Attempt) -> None:
-        """Let the upload go on after a list that did not fit. A `Conflict` says that others
-        have gone on with it: what this attempt has seen of the parts may be their doing."""
+        """Let the upload go on without this attempt. A `Conflict` says that others have gone
+        on with it: what this attempt has seen of the parts may be their doing."""
         batch = Batch()
         batch.expect(attempt.frozen)
         batch.put(
@@ -274,6 +265,19 @@ class Completions:
             encode(structs.replace(attempt.upload, state=UploadState.OPEN)),
         )
         await self._core.writer.commit(batch)
+
+
+def _completed_before(place: Place, digest: bytes, row: Row | None) -> Completed:
+    """What an earlier Complete with the same list has answered; `row` is its manifest. Raises
+    `UploadNotFound` if there was none."""
+    if row is None:
+        raise UploadNotFound(place.id.text())
+    manifest = decode(Manifest, row.value)
+    here = (place.bucket.bucket_id, place.key, digest)
+    if (manifest.bucket_id, manifest.key, manifest.list_digest) != here:
+        raise UploadNotFound(place.id.text())
+    checksum = manifest.checksums[0] if manifest.checksums else None
+    return Completed(place.bucket.name, place.key.decode(), manifest.etag, checksum)
 
 
 def _check_list(listed: Sequence[ListedPart]) -> None:

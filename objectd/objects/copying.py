@@ -3,8 +3,8 @@
 A copy is a version of its own that refers to the bytes of its source: small payloads are
 written again, blobs and manifests get one more reference. The commit expects the blob or the
 manifest as it was read, so one that the collector has taken meanwhile cannot be referred to;
-the source is then read again. The source's own row is not expected: what was copied is a
-version that the key had while the request was under way.
+the source is then read again. The source's own row is not expected, unless it is also the
+target's: what was copied is a version that the key had while the request was under way.
 """
 
 from __future__ import annotations
@@ -170,6 +170,8 @@ class Copies:
         version = core.ids.uid()
 
         async def decide(batch: Batch) -> Object:
+            # Before the source, which may be the same: then the commit expects that too.
+            old = await read_current(core, place, copying.key)
             opened = await self._objects.get(*copying.source)
             opened.close()
             copying.check_source(opened)
@@ -180,7 +182,6 @@ class Copies:
                 tail = structs.replace(tail, checksums=(summed.checksum,))
             if not await references.share_source(core.metadata, batch, tail.source, version):
                 raise await self._why_missing(opened)
-            old = await read_current(core, place, copying.key)
             old.check(copying.conditions, place.name)
             checksum = tail.checksums[0] if tail.checksums else None
             head = structs.replace(

@@ -55,7 +55,7 @@ def current(bucket_id: int, key: bytes, row: Row | None) -> Current:
         return Current(bucket_id, key, expectation, decode_object(row.value))
     except DamagedRecord as error:
         _log.error(
-            "replacing a damaged object; what it held stays until a check: {key!r} ({error})",
+            "a damaged object; if it is replaced, what it held stays: {key!r} ({error})",
             key=row_key,
             error=error,
         )

@@ -96,7 +96,7 @@ async def _in_manifest(core: Core, source: InManifest) -> NextPart:
     manifest = decode(Manifest, row.value)
     last = await core.metadata.scan(*keys.span(keys.parts(source.upload)), limit=1, reverse=True)
     numbers = [keys.part_number(entry.key) for entry in last.entries]
-    number = max(_last_listed(manifest.listed), *numbers) + 1
+    number = max([_last_listed(manifest.listed), *numbers]) + 1
     if number > PART_NUMBER_MAX:
         raise TooManyParts(f"the object has parts up to number {PART_NUMBER_MAX}")
     return NextPart(manifest, number, At(key, row.revision), source)

@@ -173,5 +173,5 @@ async def forget_old_tokens(core: Core) -> None:
 
 
 def _day(core: Core) -> int:
-    """Days since 1970 UTC."""
-    return core.now_us() // _DAY_US
+    """Days since 1970 UTC. There is always one before: a host may not know the time yet."""
+    return max(core.now_us() // _DAY_US, 1)

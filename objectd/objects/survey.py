@@ -76,8 +76,9 @@ async def _parts_of_upload(core: Core, uid: bytes, found: Survey) -> None:
     if trash is not None:
         return
     if row is None:
-        found.uploads_to_drop += 1
-        await _parts(core, uid, b"", found)
+        if not await _any(core, keys.manifest_refs(uid)):
+            found.uploads_to_drop += 1
+            await _parts(core, uid, b"", found)
     elif manifest := decoded(Manifest, keys.manifest(uid), row.value):
         await _parts(core, uid, manifest.listed, found)
 

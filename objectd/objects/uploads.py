@@ -110,7 +110,10 @@ class Uploads:
         row_key = keys.upload(place.bucket_id, raw_key, upload.started_us, upload.upload)
 
         async def decide(batch: Batch) -> None:
-            await self.expect_live(batch, place)
+            live = keys.live(place.bucket_id)
+            if (await self._core.metadata.get([live]))[0] is None:
+                raise BucketNotFound(place.name)
+            batch.expect(Present(live))
             batch.put(row_key, encode(upload))
 
         await shield(self._core.writer.transact(decide))
@@ -227,12 +230,6 @@ class Uploads:
         if row is None:
             raise UploadNotFound(place.id.text())
         return decode(Upload, row.value), At(place.row_key, row.revision)
-
-    async def expect_live(self, batch: Batch, bucket: Bucket) -> None:
-        live = keys.live(bucket.bucket_id)
-        if (await self._core.metadata.get([live]))[0] is None:
-            raise BucketNotFound(bucket.name)
-        batch.expect(Present(live))
 
     async def replace_part(self, batch: Batch, place: Place, number: int, part: Part) -> None:
         """Put a part, in place of an earlier one of that number, if the upload still takes

@@ -61,17 +61,32 @@ async def fold(metadata: IMetadataStore, writer: Writer) -> int:
         batch = Batch()
         for key, value, revision in page.entries:
             bucket_id, quantity, shard = keys.usage_fields(key)
+            counted = _counted(key, value)
+            if shard == BASE and counted is None:
+                await _remove(writer, key)  # or nothing could be added to it any more
             if shard in (BASE, writer.incarnation):
                 continue
             batch.expect(At(key, revision))
             batch.delete(key)
-            try:
-                batch.add(keys.usage(bucket_id, BASE, quantity), decode_counter(value or b""))
-            except DamagedRecord as error:
-                _log.error("a usage counter is lost: {key!r}: {error}", key=key, error=error)
+            batch.add(keys.usage(bucket_id, BASE, quantity), counted or 0)
             folded += 1
         if len(batch):
             await writer.commit(batch)
         if not page.more:
             return folded
         start = page.entries[-1].key + b"\0"
+
+
+def _counted(key: bytes, value: bytes | None) -> int | None:
+    """What a counter says; None if it is damaged."""
+    try:
+        return decode_counter(value or b"")
+    except DamagedRecord as error:
+        _log.error("a usage counter is lost: {key!r}: {error}", key=key, error=error)
+        return None
+
+
+async def _remove(writer: Writer, key: bytes) -> None:
+    batch = Batch()
+    batch.delete(key)
+    await writer.commit(batch)

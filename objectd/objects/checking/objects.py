@@ -137,10 +137,10 @@ def _in_row(each: _Object, rows: _Rows) -> list[Finding]:
 
 def _in_blob(subject: Subject, each: _Object, uid: bytes, rows: _Rows) -> list[Finding]:
     findings: list[Finding] = []
-    ref = keys.version_ref(uid, each.head.version)
+    ref, row = keys.version_ref(uid, each.head.version), rows.get(keys.blob(uid))
     if ref in rows:
         subject.refs_found += 1
-    else:
+    elif row is not None:
         findings.append(
             Finding(
                 Problem.REF_MISSING,
@@ -149,7 +149,6 @@ def _in_blob(subject: Subject, each: _Object, uid: bytes, rows: _Rows) -> list[F
                 putting(ref, references.REF),
             )
         )
-    row = rows.get(keys.blob(uid))
     if row is None:
         findings.append(Finding(Problem.BLOB_MISSING, each.name, f"blob {uid.hex()}"))
     elif uid in subject.damaged_blobs:
@@ -172,9 +171,10 @@ async def _in_manifest(
     findings: list[Finding] = []
     upload = f"upload {source.upload.hex()}"
     ref = keys.manifest_ref(source.upload, each.head.version)
+    row = rows.get(keys.manifest(source.upload))
     if ref in rows:
         subject.manifest_refs_found += 1
-    else:
+    elif row is not None:
         findings.append(
             Finding(
                 Problem.MANIFEST_REF_MISSING,
@@ -183,7 +183,6 @@ async def _in_manifest(
                 putting(ref, references.REF),
             )
         )
-    row = rows.get(keys.manifest(source.upload))
     if row is None:
         findings.append(Finding(Problem.MANIFEST_MISSING, each.name, upload))
     listed = _listed(row)

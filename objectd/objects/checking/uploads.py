@@ -11,6 +11,7 @@ from objectd.model.codec import decode, encode
 from objectd.model.records import Blob, Candidate, Manifest, Part, Upload
 from objectd.objects import references
 from objectd.objects.checking.findings import Finding, Problem, putting
+from objectd.objects.checking.objects import references_of_objects
 from objectd.objects.checking.subject import Subject, decoded, row_name, upload_name
 from objectd.objects.reading import is_listed
 
@@ -34,7 +35,8 @@ async def uploads(subject: Subject) -> AsyncIterator[Finding]:
 
 async def parts(subject: Subject) -> AsyncIterator[Finding]:
     """Every part has its blob, and belongs to an upload that is in progress or completed, or
-    to one that the collector dismantles."""
+    to one that the collector dismantles. One whose manifest is missing is not called unused
+    while an object may need it: objects are read without their manifests."""
     unclaimed = 0
     async for prefix in subject.first_of_each(keys.PARTS, 1 + keys.UID_BYTES):
         uid = prefix[1:]
@@ -54,7 +56,7 @@ async def parts(subject: Subject) -> AsyncIterator[Finding]:
                 if listed is not None and not is_listed(listed, keys.part_number(entry.key)):
                     yield Finding(Problem.PART_UNUSED, _part_name(entry))
     if unclaimed != subject.uploads_with_parts:
-        async for prefix in subject.unclaimed(_unfinished(subject), lambda: _in_progress(subject)):
+        async for prefix in subject.unclaimed(_ownerless(subject), lambda: _needed(subject)):
             uid = prefix[1:]
             yield Finding(
                 Problem.PARTS_UNUSED,
@@ -86,10 +88,10 @@ async def _page(subject: Subject, good: Sequence[_Part]) -> list[Finding]:
     )
     for entry, part in good:
         name = _part_name(entry)
-        ref = keys.part_ref(part.blob, part.attempt)
+        ref, blob = keys.part_ref(part.blob, part.attempt), rows.get(keys.blob(part.blob))
         if ref in rows:
             subject.refs_found += 1
-        else:
+        elif blob is not None:
             findings.append(
                 Finding(
                     Problem.REF_MISSING,
@@ -98,7 +100,6 @@ async def _page(subject: Subject, good: Sequence[_Part]) -> list[Finding]:
                     putting(ref, references.REF),
                 )
             )
-        blob = rows.get(keys.blob(part.blob))
         if blob is None:
             findings.append(Finding(Problem.BLOB_MISSING, name, f"blob {part.blob.hex()}"))
         elif not _fits(blob, part):
@@ -113,8 +114,8 @@ def _fits(blob: Row, part: Part) -> bool:
         return True  # that row has a finding of its own
 
 
-async def _unfinished(subject: Subject) -> AsyncIterator[bytes]:
-    """What the keys of parts begin with whose upload must be in progress."""
+async def _ownerless(subject: Subject) -> AsyncIterator[bytes]:
+    """What the keys of parts begin with that no row but an upload's or an object's is for."""
     async for prefix in subject.first_of_each(keys.PARTS, 1 + keys.UID_BYTES):
         uid = prefix[1:]
         others = [keys.manifest(uid), keys.manifest_trash(uid), keys.parts_candidate(uid)]
@@ -122,10 +123,17 @@ async def _unfinished(subject: Subject) -> AsyncIterator[bytes]:
             yield prefix
 
 
-async def _in_progress(subject: Subject) -> AsyncIterator[bytes]:
+async def _needed(subject: Subject) -> AsyncIterator[bytes]:
+    """What the keys of parts begin with whose upload is in progress, or that objects refer to."""
     async for entries in subject.family(keys.UPLOADS, head_bytes=1):
         for entry in entries:
             yield keys.parts(keys.upload_uid(entry.key))
+    async for entries in subject.family(keys.MANIFEST_REFS, head_bytes=1):
+        for entry in entries:
+            yield keys.parts(keys.referred_uid(entry.key))
+    async for ref in references_of_objects(subject):
+        if ref.startswith(keys.MANIFEST_REFS):
+            yield keys.parts(keys.referred_uid(ref))
 
 
 async def references_of_parts(subject: Subject) -> AsyncIterator[bytes]:

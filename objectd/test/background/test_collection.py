@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -160,6 +162,16 @@ class CollectionTests(SynchronousTestCase):
         self.assertEqual(len(self.clock.getDelayedCalls()), 3)
         self.pass_seconds(INTERVAL_SECONDS)
         self.assertEqual(len(self.flushLoggedErrors(StoreFailed)), 1)
+
+    def test_bug(self) -> None:
+        """Work that fails for a reason that nobody thought of is done again all the same."""
+        batch = Batch()
+        batch.put(keys.BUCKET_CANDIDATES, b"has no such key")
+        result_of(self.store.core.writer.commit(batch))
+        self.started()
+        for _ in range(2):
+            self.pass_seconds(INTERVAL_SECONDS)
+            self.assertEqual(len(self.flushLoggedErrors(struct.error)), 1)
 
     # The sweep
 

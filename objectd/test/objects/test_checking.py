@@ -215,7 +215,7 @@ class RowTests(CheckCase):
             keys.payload(self.bucket_id, b"small"): [Problem.PAYLOAD_MISSING],
             self.row(keys.UPLOADS).key: [Problem.PARTS_UNUSED],
             keys.part(self.upload_uid, 1): [Problem.PART_MISSING, Problem.REF_UNUSED],
-            keys.manifest(self.upload_uid): [Problem.MANIFEST_MISSING, Problem.PARTS_UNUSED],
+            keys.manifest(self.upload_uid): [Problem.MANIFEST_MISSING],
             self.row(keys.MANIFEST_REFS).key: [
                 Problem.MANIFEST_REF_MISSING,
                 Problem.MANIFEST_UNUSED,
@@ -337,6 +337,18 @@ class RowTests(CheckCase):
             self.put(key, value)
             self.assert_found(*expected)
             self.remove(key)
+
+    def test_parts_in_use(self) -> None:
+        """The parts of an object whose manifest is missing are not called unused, as long as
+        the object or a reference tells of them: the object can still be read."""
+        self.remove(keys.manifest(self.upload_uid))
+        for key in (self.row(keys.MANIFEST_REFS).key, self.object_key("parts")):
+            value = self.value(key)
+            self.remove(key)
+            self.check(repairs=True)
+            self.ok(self.store.collector.run_to_rest())
+            self.put(key, value)
+            self.assertEqual(self.read("parts"), b"".join(PARTS))
 
     def test_part_of_nothing(self) -> None:
         """A part that belongs to no upload, and one that its manifest does not list, are found;
@@ -493,6 +505,20 @@ class RepairTests(CheckCase):
         self.assert_found(deep=True)
         self.assertEqual(self.read("large"), LARGE)
         self.assertEqual(self.read("parts"), b"".join(PARTS))
+
+    def test_references_to_nothing(self) -> None:
+        """No reference is put to a blob or a manifest that is not there."""
+        for key in (
+            keys.blob(self.large),
+            self.row(keys.refs(self.large)).key,
+            keys.blob(self.begun),
+            self.row(keys.refs(self.begun)).key,
+            keys.manifest(self.upload_uid),
+            self.row(keys.MANIFEST_REFS).key,
+        ):
+            self.remove(key)
+        before = list(map(str, self.check(repairs=True)))
+        self.assertEqual(list(map(str, self.check())), before)
 
     def test_unused(self) -> None:
         """What nothing refers to is collected after a repair."""

@@ -330,6 +330,19 @@ class RaceTests(CopyCase):
         self.assertEqual(self.head("a").tail.metadata, {"who": "me"})
         self.assert_empty()
 
+    def test_itself_is_replaced(self) -> None:
+        """A copy of an object onto itself does not bring back what others have replaced."""
+        beside = self.beside()
+        own = Overrides(metadata={"who": "me"})
+        for source in SOURCES:
+            for prefix in (keys.LIVES, keys.PAYLOADS):
+                self.store_as(source)
+                self.metadata.after(prefix, lambda: beside.objects.put("photos", "a", OTHER))
+                self.ok(self.store.copies.copy(photo("a"), photo("a"), own=own))
+                self.collect()
+                self.assertEqual(self.read("a"), OTHER)
+                self.assert_empty()
+
     def test_replaced_again_and_again(self) -> None:
         """A copy gives up when its source is replaced each time that it has summed it up."""
         self.store_as(InBlob)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from objectd.errors import DamagedBlob, DamagedRecord
 from objectd.interfaces import Commit, Put, Token
 from objectd.model import keys
+from objectd.objects import usage
+from objectd.objects.writer import Batch
 from objectd.test.objects.cases import LARGE, StoreCase, begin
 
 
@@ -139,6 +141,33 @@ class DamageTests(StoreCase):
         self.ok(self.store.collector.run_to_rest())
         self.assertEqual((self.rows(b"t"), self.rows(b"d")), ([], []))
         self.assertEqual(len(self.files()), 3)
+
+    def test_manifest_of_unlisted(self) -> None:
+        """Parts whose manifest is lost stay as long as an object refers to it."""
+        upload_id = self.upload("a", LARGE)
+        self.complete("a", upload_id)
+        batch = Batch()
+        batch.delete(self.rows(keys.MANIFESTS)[0].key)
+        self.ok(self.store.core.writer.commit(batch))
+        self.ok(self.store.collector.run_to_rest())
+        self.assertEqual(self.read("a"), LARGE)
+        self.ok(self.store.objects.delete("photos", "a"))
+        self.ok(self.store.collector.run_to_rest())
+        self.assertEqual(self.rows(keys.PARTS), [])
+
+    def test_usage_counter(self) -> None:
+        """A damaged counter costs what it counted, and no process its start."""
+        self.ok(self.store.objects.put("photos", "b", LARGE))
+        self.store = self.opened()
+        self.ok(self.store.objects.put("photos", "d", LARGE))
+        batch = Batch()
+        for row in self.rows(keys.USAGES):
+            if keys.usage_fields(row.key)[2] == usage.BASE:
+                batch.put(row.key, b"damaged")
+        self.ok(self.store.core.writer.commit(batch))
+        self.store = self.opened()
+        counted = self.ok(self.store.buckets.usage("photos"))
+        self.assertEqual(counted, usage.Usage(1, len(LARGE)))
 
     def test_bucket_name(self) -> None:
         """A damaged bucket is left out of the list of buckets."""

@@ -29,6 +29,10 @@ from objectd.objects.settings import PART_BYTES_MAX, PART_NUMBER_MAX
 from objectd.test.objects.cases import LARGE, SlowStream, StoreCase, begin
 
 
+async def nothing() -> None:
+    """What happens where nobody else does anything."""
+
+
 class PartTests(StoreCase):
     def test_parts(self) -> None:
         """Parts are listed by number, page by page, whatever their order of arrival."""
@@ -265,6 +269,38 @@ class CompleteTests(StoreCase):
         self.assertEqual(self.read("a"), b"firstsecond")
         self.ok(self.store.collector.run_to_rest())
         self.assertEqual((len(self.rows(b"m")), len(self.rows(b"M"))), (1, 1))
+
+    def test_completed_by_another_at_once(self) -> None:
+        """So it does where that one was done just after this one had looked."""
+        for key in (keys.MANIFESTS, keys.LIVES):
+            upload_id = self.upload("a", b"first", b"second")
+            listed = self.listed("a", upload_id)
+            other = self.beside().completions
+            self.metadata.after(
+                key,
+                lambda: other.complete("photos", "a", upload_id, listed),  # noqa: B023
+            )
+            self.ok(self.store.completions.complete("photos", "a", upload_id, listed))
+            self.assertEqual(self.read("a"), b"firstsecond")
+
+    def test_overtaken_again_and_again(self) -> None:
+        """A Complete that gives up, since others keep putting the object, leaves the upload
+        open."""
+        upload_id = self.upload("a", b"first", b"second")
+        listed = self.listed("a", upload_id)
+        other = self.beside().objects
+
+        async def put() -> None:
+            await other.put("photos", "a", b"theirs")
+            self.metadata.after(keys.OBJECTS, put)
+
+        self.metadata.after(keys.OBJECTS, put)
+        complete = self.store.completions.complete
+        self.refused(OperationAborted, complete("photos", "a", upload_id, listed))
+        self.metadata.after(keys.OBJECTS, nothing)
+        self.ok(self.store.uploads.put_part("photos", "a", upload_id, 2, b"third"))
+        self.complete("a", upload_id)
+        self.assertEqual(self.read("a"), b"firstthird")
 
     def test_completed_and_gone(self) -> None:
         """A Complete that finds no parts because another process has completed the upload, and

@@ -233,6 +233,14 @@ class TokenTests(RenameCase):
         self.ok(self.store.collector.run_to_rest())
         self.assertEqual(self.rows(keys.CLIENT_TOKENS), [])
 
+    def test_first_day(self) -> None:
+        """A host that believes in 1970 renames by tokens, and collects."""
+        self.now_us = 1
+        self.put("a")
+        self.ok(self.renaming("a", "b", token="once"))
+        self.ok(self.store.collector.run_to_rest())
+        self.ok(self.renaming("a", "b", token="once"))
+
 
 class RaceTests(RenameCase):
     def test_source_replaced(self) -> None:
