@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -55,6 +56,7 @@ def run_server(configuration: Configuration, data_directory: Path) -> int:
     reload_on_hangup(service, reactor)
     reactor.addSystemEventTrigger("before", "shutdown", _die_of_the_next_signal)
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+    _freeze()
     reactor.run()
     return 1 if failed else 0
 
@@ -63,6 +65,13 @@ def _log_to_stderr() -> None:
     levels = LogLevelFilterPredicate(defaultLogLevel=LogLevel.info)
     observer = FilteringLogObserver(textFileLogObserver(sys.stderr), [levels])
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
+
+
+def _freeze() -> None:
+    """Keep the garbage collector from walking what was imported and stays for ever: that took
+    30 ms every few hundred requests, a twentieth of a small PUT's time."""
+    gc.collect()
+    gc.freeze()
 
 
 def _die_of_the_next_signal() -> None:

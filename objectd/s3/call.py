@@ -15,7 +15,7 @@ from objectd.streams import ByteStream
 
 @attrs.frozen
 class Call:
-    """A request whose sender is known. `host_url` is how the client reached the server."""
+    """A request whose sender is known."""
 
     store: ObjectStore
     principal: Principal
@@ -29,10 +29,11 @@ class Call:
         return canonical_id(self.store, self.principal.account)
 
     @property
-    def host_url(self) -> str:
+    def object_url(self) -> str:
+        """What the request is about, as its client reached it: in path or virtual-host style."""
         scheme = "https" if self.request.secure else "http"
-        host = (self.request.header(b"host") or b"").decode("latin-1")
-        return f"{scheme}://{host}"
+        host = self.request.header(b"host") or b""
+        return f"{scheme}://{(host + self.request.raw_path).decode('latin-1')}"
 
 
 @attrs.frozen

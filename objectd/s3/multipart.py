@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import cast
-from urllib.parse import quote
 
 from objectd.errors import BadDigest, InvalidArgument
 from objectd.model.records import Checksum, Part, Upload
@@ -103,7 +102,7 @@ async def complete_multipart_upload(
     shown = [completed.checksum] if completed.checksum else []
     return Answer(
         {
-            "Location": f"{call.host_url}/{Bucket}/{quote(Key)}",
+            "Location": call.object_url,
             "Bucket": Bucket,
             "Key": Key,
             "ETag": f'"{completed.etag}"',

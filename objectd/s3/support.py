@@ -74,6 +74,13 @@ def _page(model: ServiceModel, operations: Mapping[str, Operation]) -> Iterator[
     )
     yield ""
     yield (
+        "A header that an operation does not have is ignored, as on AWS, unless it would make "
+        "another request of it: every `If-*` and `x-amz-*-if-*`, expected owners, the source "
+        "and the range of a copy, the source of a rename, the offset of an append, encryption "
+        "and object locks are 501 wherever they are not taken."
+    )
+    yield ""
+    yield (
         "Form uploads (PostObject) and CORS preflight requests (OPTIONS), which are not in the "
         "model, are 501 as well. Content-MD5 and the checksums are verified wherever a body "
         "may come with them, in headers and in trailers."

@@ -20,6 +20,8 @@ def tags_in_header(header: str) -> dict[str, str]:
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
     """
+    if not header:
+        return {}
     try:
         pairs = parse_qsl(
             header, keep_blank_values=True, errors="strict", max_num_fields=_FIELDS_MAX

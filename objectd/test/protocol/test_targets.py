@@ -9,7 +9,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.protocol.errors import S3Error
 from objectd.protocol.messages import HttpRequest
-from objectd.protocol.targets import Scope, Target, origin_form, parse_query, parse_target
+from objectd.protocol.targets import (
+    Scope,
+    Target,
+    origin_form,
+    parse_query,
+    parse_target,
+    with_hoisted_headers,
+)
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 DOMAINS = ("example.com", "s3.example.com")
@@ -142,3 +149,34 @@ class QueryTests(SynchronousTestCase):
         """Any names and values come out as they were."""
         raw = "&".join(f"{quote(n, safe='')}={quote(v, safe='')}" for n, v in pairs)
         self.assertEqual(parse_query(raw.encode()), tuple(pairs))
+
+
+SIGNATURE = {
+    b"x-amz-algorithm",
+    b"x-amz-credential",
+    b"x-amz-date",
+    b"x-amz-expires",
+    b"x-amz-signature",
+    b"x-amz-signedheaders",
+}
+
+
+def hoisted_names() -> st.SearchStrategy[bytes]:
+    """Names of parameters: of the signature, near those, of other headers, some encoded."""
+    names = [name.title() for name in sorted(SIGNATURE)]
+    near = [b"x-amz-dat", b"x-amz-dated", b"x-amz-", b"x-amz", b"X-Amz-Trailer", b"x-amz-acl"]
+    others = [b"prefix", b"xx-amz-acl", b"x-id", b"", b"x%2Damz-acl", b"%78-amz-date", b"a%20b"]
+    return st.sampled_from([*names, *near, *others])
+
+
+class HoistedHeaderTests(SynchronousTestCase):
+    @settings(deadline=None)
+    @given(st.lists(st.tuples(hoisted_names(), st.sampled_from([b"", b"=", b"=1"]))))
+    def test_all_but_the_signature(self, parameters: list[tuple[bytes, bytes]]) -> None:
+        """Every x-amz- parameter is a header too, however it is written; those of a signature
+        may be left out."""
+        query = b"&".join(name + rest for name, rest in parameters)
+        headers = with_hoisted_headers(HttpRequest("GET", b"/?" + query, (), "1")).headers
+        meant = {name.lower().encode() for name, _ in parse_query(query)}
+        expected = {name for name in meant if name.startswith(b"x-amz-")}
+        self.assertEqual({name for name, _ in headers} - SIGNATURE, expected - SIGNATURE)

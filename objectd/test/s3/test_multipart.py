@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.objects import ObjectSettings
 from objectd.test.s3.test_objects import ObjectsTestCase
-from objectd.testing.s3 import MemoryServer
+from objectd.testing.s3 import HOST, MemoryServer
 
 MIB = 1 << 20
 
@@ -48,10 +48,17 @@ class MultipartTests(ObjectsTestCase):
         self.assertEqual(self.body(), b"".join(bodies.values()))
         md5s = b"".join(hashlib.md5(body).digest() for body in bodies.values())
         self.assertEqual(done["ETag"], f'"{hashlib.md5(md5s).hexdigest()}-3"')
-        self.assertTrue(done["Location"].endswith("/photos/k"))
+        self.assertEqual(done["Location"], f"http://{HOST}/photos/k")
         head = self.s3.head_object(Bucket="photos", Key="k")
         self.assertEqual((head["ETag"], head["ContentLength"]), (done["ETag"], 30021))
         self.assertEqual((head["Metadata"], head["ContentType"]), ({"a": "b"}, "text/plain"))
+
+    def test_location(self) -> None:
+        """A completed object is located in the style in which its client addresses it."""
+        self.s3 = self.server.client(s3={"addressing_style": "virtual"})
+        upload = self.begin("a b/ü")
+        done = self.complete(upload, self.part(upload, 1, b"1"))
+        self.assertEqual(done["Location"], f"http://photos.{HOST}/a%20b/%C3%BC")
 
     def test_ranges(self) -> None:
         """A range may begin and end in any part."""

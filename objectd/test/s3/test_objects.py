@@ -238,6 +238,15 @@ class ConditionTests(ObjectsTestCase):
         self.assertEqual(self.status(IfMatch='"other"'), 412)
         self.assertEqual(self.status(IfNoneMatch='"other"'), 200)
 
+    def test_not_modified(self) -> None:
+        """A 304 tells ETag and time, and no type, which a cache would take for the object's."""
+        with self.assertRaises(ClientError) as caught:
+            self.s3.get_object(Bucket="photos", Key="k", IfNoneMatch="*")
+        headers = caught.exception.response["ResponseMetadata"]["HTTPHeaders"]
+        self.assertEqual(headers["etag"], self.etag)
+        self.assertIn("last-modified", headers)
+        self.assertNotIn("content-type", headers)
+
     def test_times(self) -> None:
         """Times are compared to the second, which is all that the headers carry."""
         second = timedelta(seconds=1)
