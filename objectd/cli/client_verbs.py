@@ -12,10 +12,11 @@ import click
 from typing_extensions import Unpack
 
 from objectd.cli.filtering import FilteringCommand, filter_options, filter_rules
-from objectd.cli.places import parse_place, parse_s3
+from objectd.cli.places import parse_object, parse_place, parse_s3
 
 if TYPE_CHECKING:
     from objectd.cli.session import Session, Verb
+    from objectd.client.configuration import Given
     from objectd.client.multipart import Transfer
     from objectd.client.syncing import Filters
 
@@ -59,7 +60,10 @@ def _connected(command: _Command) -> _Command:
         click.option("--region", default="", help="us-east-1 unless given."),
         click.option("--profile", default="", help="A profile of ~/.aws."),
         click.option("--access-key", default="", help="Instead of AWS_ACCESS_KEY_ID."),
-        click.option("--secret-key", default="", help="Instead of AWS_SECRET_ACCESS_KEY."),
+        click.option(
+            "--secret-key", default="",
+            help="Instead of AWS_SECRET_ACCESS_KEY; lists of processes show it to others.",
+        ),
         click.option("--ca-bundle", default="", metavar="FILE", help="Authorities to trust (PEM)."),
         click.option(
             "--no-verify", "verify", is_flag=True, flag_value=False, default=True,
@@ -86,7 +90,8 @@ def _writing(command: _Command) -> _Command:
         click.option("--content-type", help="Of what is uploaded; guessed unless given."),
         click.option(
             "--resume", is_flag=True,
-            help="Go on with an interrupted transfer, and keep what an interruption leaves.",
+            help="Go on with an interrupted transfer, and keep what an interruption leaves. An "
+            "upload keeps the --content-type that it was begun with.",
         ),
     )  # fmt: skip
     for option in reversed(options):
@@ -99,21 +104,25 @@ _RECURSIVE = click.option("--recursive", "-r", is_flag=True, help="Everything be
 _HUMAN = click.option("--human", "--human-readable", is_flag=True, help="Sizes in KiB, MiB…")
 
 
+def _given(connection: _Connection) -> Given:
+    from objectd.client.configuration import Given
+
+    return Given(
+        connection["endpoint"],
+        connection["region"],
+        connection["profile"],
+        connection["access_key"],
+        connection["secret_key"],
+        connection["ca_bundle"],
+        connection["verify"],
+    )
+
+
 def _run(connection: _Connection, verb: Verb) -> NoReturn:
     try:
         from objectd.cli.session import run_verb
-        from objectd.client.configuration import Given
 
-        given = Given(
-            connection["endpoint"],
-            connection["region"],
-            connection["profile"],
-            connection["access_key"],
-            connection["secret_key"],
-            connection["ca_bundle"],
-            connection["verify"],
-        )
-        run_verb(given, verb, quiet=connection["quiet"])
+        run_verb(_given(connection), verb, quiet=connection["quiet"])
     except KeyboardInterrupt:  # before the reactor runs
         raise SystemExit(INTERRUPTED) from None
 
@@ -234,7 +243,7 @@ def rm(place: str, recursive: bool, dry_run: bool, **connection: Unpack[_Connect
 @_connected
 def cat(place: str, **connection: Unpack[_Connection]) -> None:
     """Write an object to the standard output, verified at its end."""
-    found = parse_s3(place)
+    found = parse_object(place)
 
     async def verb(session: Session) -> None:
         from objectd.cli.transfer import cat as write_out
@@ -251,18 +260,14 @@ def cat(place: str, **connection: Unpack[_Connection]) -> None:
 @_connected
 def presign(place: str, expires: int, method: str, **connection: Unpack[_Connection]) -> None:
     """Print a URL with which anybody can read an object, or with --method PUT write it."""
-    found = parse_s3(place)
-    if not found.key:
-        raise click.UsageError(f"{place} names no object")
+    found = parse_object(place)
     operation = {"GET": "GetObject", "HEAD": "HeadObject"}.get(method, f"{method.title()}Object")
+    from objectd.cli.session import open_session
 
-    async def verb(session: Session) -> None:
-        url, _ = session.client.presign(
-            operation, expires_seconds=expires, Bucket=found.bucket, Key=found.key
-        )
-        session.report.output(url)
-
-    _run(connection, verb)
+    url, _ = open_session(_given(connection)).client.presign(
+        operation, expires_seconds=expires, Bucket=found.bucket, Key=found.key
+    )
+    click.echo(url)
 
 
 @click.command(cls=FilteringCommand, short_help="Copy files and objects.")
@@ -326,7 +331,7 @@ def _copy(
 @click.argument("target")
 @click.option("--delete", is_flag=True, help="Delete from the target what SOURCE does not have.")
 @click.option("--size-only", is_flag=True, help="Copy only what has another size.")
-@click.option("--exact-timestamps", is_flag=True, help="Copy also what is newer at the target.")
+@click.option("--exact-timestamps", is_flag=True, help="Download also what is newer here.")
 @filter_options
 @_DRY_RUN
 @_writing
@@ -341,19 +346,20 @@ def sync(
     **options: Unpack[_Options],
 ) -> None:
     """Copy everything below SOURCE that TARGET does not have, has in another size, or has in
-    an older version. One of both is s3://BUCKET[/PREFIX], or both are."""
+    an older version. One of both is s3://BUCKET[/PREFIX], or both are.
+
+    What has the same size and is newer at TARGET stays as it is.
+    """
     here, there, filters = parse_place(source), parse_place(target), _filters()
     if size_only and exact_timestamps:
         raise click.UsageError("--size-only and --exact-timestamps do not go together")
 
     async def verb(session: Session) -> None:
-        from objectd.cli.syncing import sync_all
+        from objectd.cli.syncing import comparison, sync_all
         from objectd.cli.transfer import Copying
-        from objectd.client.syncing import differs_at_all, differs_in_size, is_outdated
 
         copying = Copying(session, _transfer(session, options), dry_run=dry_run)
-        differs = differs_at_all if exact_timestamps else is_outdated
-        differs = differs_in_size if size_only else differs
+        differs = comparison(there, size_only=size_only, exact_timestamps=exact_timestamps)
         await sync_all(copying, here, there, filters, differs=differs, delete=delete)
 
     _run(options, verb)

@@ -7,7 +7,16 @@ from pathlib import Path
 import attrs
 import click
 
-__all__ = ["PIPE", "Local", "ObjectPlace", "Pipe", "Place", "parse_place", "parse_s3"]
+__all__ = [
+    "PIPE",
+    "Local",
+    "ObjectPlace",
+    "Pipe",
+    "Place",
+    "parse_object",
+    "parse_place",
+    "parse_s3",
+]
 
 _SCHEME = "s3://"
 
@@ -72,3 +81,11 @@ def parse_s3(text: str) -> ObjectPlace:
     if not bucket:
         raise click.UsageError(f"{text!r} names no bucket: write s3://BUCKET[/KEY]")
     return ObjectPlace(bucket, key)
+
+
+def parse_object(text: str) -> ObjectPlace:
+    """What must be one object."""
+    place = parse_s3(text)
+    if not place.key:
+        raise click.UsageError(f"{text} names no object: write s3://BUCKET/KEY")
+    return place

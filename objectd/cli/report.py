@@ -11,9 +11,10 @@ from contextlib import contextmanager
 
 import click
 
+from objectd.client.errors import Refused, Unreachable, Untrusted
 from objectd.errors import ObjectdError
 
-__all__ = ["Report", "human", "shown"]
+__all__ = ["Report", "blamed", "human", "shown"]
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _UPDATES_A_SECOND = 5
@@ -32,6 +33,20 @@ def human(size_bytes: int) -> str:
         return f"{size_bytes} B"
     power = min((size_bytes.bit_length() - 1) // 10, len(_UNITS))
     return f"{size_bytes / 1024**power:.1f} {_UNITS[power - 1]}"
+
+
+def blamed(error: Exception, what: str) -> str:
+    """What a failure of `what` is about: the bucket, if that is what is wrong."""
+    bucket = error.refusal.details.get("BucketName") if isinstance(error, Refused) else None
+    return f"s3://{bucket}" if bucket else what
+
+
+def _reason(error: object) -> str:
+    """Without the number that the system has for it."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {error.filename}" if error.filename else ""
+        return error.strerror + where
+    return str(error)
 
 
 class Report:
@@ -65,17 +80,18 @@ class Report:
         """Something that could not be done; the rest goes on."""
         self.failures += 1
         self.clear()
-        click.echo(shown(f"objectd: {what}: {error}"), err=True)
+        click.echo(shown(f"objectd: {what}: {_reason(error)}"), err=True)
 
     @contextmanager
     def attempt(self, what: str) -> Iterator[None]:
-        """Something that may fail alone. That nobody reads the output is the end of all."""
+        """Something that may fail alone. That nobody reads the output, or that there is no
+        server to speak to, is the end of all."""
         try:
             yield
-        except BrokenPipeError:
+        except (BrokenPipeError, Unreachable, Untrusted):
             raise
         except (ObjectdError, OSError) as error:
-            self.failed(what, error)
+            self.failed(blamed(error, what), error)
 
     def expect(self, size_bytes: int) -> None:
         """So many bytes more will be moved."""

@@ -20,18 +20,17 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
 from objectd.cli.client_verbs import INTERRUPTED
-from objectd.cli.report import Report
+from objectd.cli.report import Report, blamed
 from objectd.client.bodies import RunInThread
 from objectd.client.client import Client
 from objectd.client.configuration import Given, find_target
 from objectd.client.connecting import Connections
-from objectd.client.errors import Refused
 from objectd.errors import ConfigurationInvalid, ObjectdError
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
 
-__all__ = ["Session", "run_verb"]
+__all__ = ["Session", "open_session", "run_verb"]
 
 THREADS_MAX = 16
 
@@ -55,21 +54,26 @@ Verb = Callable[[Session], Coroutine[Deferred[object], object, None]]
 def run_verb(given: Given, verb: Verb, *, quiet: bool = False) -> NoReturn:
     """Run a verb to its end, and exit: 0 if everything was done, 1 if something was not, 2 if
     it is not known which server to ask, 130 after Ctrl-C. A second Ctrl-C ends it at once."""
+    session = open_session(given, quiet=quiet)
+    raise SystemExit(_Run(cast("PosixReactorBase", installed), session, verb).status())
+
+
+def open_session(given: Given, *, quiet: bool = False) -> Session:
+    """Nothing is connected, and no reactor runs. Raises `click.ClickException`, status 2, if it
+    is not known which server to ask."""
     reactor = cast("PosixReactorBase", installed)
     try:
         target = find_target(given, os.environ, Path.home())
         connections = Connections(reactor, target.trust)
     except ConfigurationInvalid as error:
         raise _NotConfigured(str(error)) from error
-    report = Report(quiet=quiet)
     reactor.suggestThreadPoolSize(THREADS_MAX)
-    session = Session(
+    return Session(
         connections.client(target.address, target.key_pair, region=target.region),
-        report,
+        Report(quiet=quiet),
         partial(deferToThreadPool, reactor, reactor.getThreadPool()),
         _Pipes(reactor).run,
     )
-    raise SystemExit(_Run(reactor, session, verb).status())
 
 
 class _NotConfigured(click.ClickException):
@@ -131,10 +135,8 @@ class _Run:
             # What is still in Python's buffer must not be tried again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             report.failed("standard output", "nobody reads it any more")
-        elif isinstance(error, Refused) and error.refusal.details.get("BucketName"):
-            report.failed(f"s3://{error.refusal.details['BucketName']}", error)
         elif isinstance(error, (ObjectdError, OSError, ValueError)):
-            report.failed("error", error)
+            report.failed(blamed(error, "error"), error)
         else:
             report.failed("error in objectd itself", error)
             failure.printTraceback(sys.stderr)

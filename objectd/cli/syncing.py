@@ -9,12 +9,26 @@ import attrs
 
 from objectd.cli.places import Local, ObjectPlace, Place
 from objectd.cli.transfer import FILES_AT_ONCE, RANGES_OF_ONE_FILE, Copying, directories
-from objectd.cli.trees import Item, below, items_below
+from objectd.cli.trees import Item, items_below
 from objectd.client.concurrency import for_each
 from objectd.client.deleting import KEYS_MAX, NotDeleted, delete_all
-from objectd.client.syncing import Comparison, Filters, side_by_side
+from objectd.client.syncing import (
+    Comparison,
+    Filters,
+    differs_at_all,
+    differs_in_size,
+    is_outdated,
+    side_by_side,
+)
 
-__all__ = ["sync_all"]
+__all__ = ["comparison", "sync_all"]
+
+
+def comparison(target: Place, *, size_only: bool, exact_timestamps: bool) -> Comparison:
+    """Times are never exactly the same at a server: an object has that of its upload."""
+    if size_only:
+        return differs_in_size
+    return differs_at_all if exact_timestamps and isinstance(target, Local) else is_outdated
 
 
 async def sync_all(
@@ -45,8 +59,7 @@ async def sync_all(
                     yield item
 
     async def copy(item: Item) -> None:
-        with session.report.attempt(str(item.place)):
-            await copying.copy(item.place, below(target, item.name))
+        await copying.copy_below(item, target)
 
     await for_each(outdated(), copy, at_once=FILES_AT_ONCE)
     if delete and session.report.failures and extra:

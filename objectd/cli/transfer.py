@@ -57,6 +57,14 @@ class Copying:
             await self._upload(source.path, target)
         self.session.report.line(line)
 
+    async def copy_below(self, item: Item, root: Local | ObjectPlace) -> None:
+        """One of many: what fails is told, and the rest goes on. Objects that stand for a
+        directory are passed over on the way to files, which have their directories anyway."""
+        if item.marks_directory and isinstance(root, Local):
+            return
+        with self.session.report.attempt(str(item.place)):
+            await self.copy(item.place, below(root, item.name))
+
     def _verb(self, source: Local | ObjectPlace, target: Local | ObjectPlace) -> str:
         if self.moved:
             return "move"
@@ -93,6 +101,8 @@ async def copy_one(copying: Copying, source: Place, target: Place) -> None:
     elif isinstance(target, Pipe):
         if not isinstance(source, ObjectPlace):
             raise click.UsageError("what goes to - comes from s3://BUCKET/KEY")
+        if not source.key:
+            raise click.UsageError(f"{source} names no object: write s3://BUCKET/KEY")
         await cat(copying.session, source)
     else:
         check_kinds(source, target)
@@ -102,18 +112,17 @@ async def copy_one(copying: Copying, source: Place, target: Place) -> None:
             raise click.UsageError(f"{source} is a directory: use --recursive")
         name = str(source).rpartition("/")[2]
         with copying.session.report.attempt(str(source)):
-            await copying.copy(source, below(target, name) if target.is_directory else target)
+            whole = below(target, name) if target.is_directory else _followed(target)
+            await copying.copy(source, whole)
 
 
 async def copy_all(copying: Copying, source: Place, target: Place, filters: Filters) -> None:
     """Everything below a directory or prefix. What fails is told, and the rest goes on."""
     source, target = directories(source, target)
     copying = attrs.evolve(copying, ranges_at_once=RANGES_OF_ONE_FILE)
-    report = copying.session.report
 
     async def copy(item: Item) -> None:
-        with report.attempt(str(item.place)):
-            await copying.copy(item.place, below(target, item.name))
+        await copying.copy_below(item, target)
 
     async with aclosing(items_below(copying.session, source, filters)) as found:
         await for_each(found, copy, at_once=FILES_AT_ONCE)
@@ -127,6 +136,13 @@ async def cat(session: Session, source: ObjectPlace) -> None:
         async with aclosing(read(session.client, remote)) as pieces:
             async for piece in pieces:
                 await session.run_on_pipe(partial(_write_all, piece))
+
+
+def _followed(target: Local | ObjectPlace) -> Local | ObjectPlace:
+    """A link that was named is written through, as cp of a shell does: /dev/stdout is one."""
+    if isinstance(target, Local) and target.path.is_symlink():
+        return Local(target.path.resolve(), is_directory=False)
+    return target
 
 
 def check_kinds(source: Local | ObjectPlace, target: Local | ObjectPlace) -> None:

@@ -25,6 +25,11 @@ class Item:
     size_bytes: int
     modified_us: int
 
+    @property
+    def marks_directory(self) -> bool:
+        """As consoles make them that show prefixes as directories."""
+        return self.name.endswith("/") and not self.size_bytes
+
 
 async def items_below(
     session: Session, root: Local | ObjectPlace, filters: Filters

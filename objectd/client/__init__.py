@@ -16,6 +16,7 @@ from objectd.client.errors import (
     Damaged,
     Refused,
     SourceChanged,
+    Unreachable,
     Untrusted,
 )
 from objectd.client.retrying import Patience
@@ -34,6 +35,7 @@ __all__ = [
     "Refused",
     "SourceChanged",
     "Trust",
+    "Unreachable",
     "Untrusted",
     "parse_endpoint",
 ]

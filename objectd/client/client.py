@@ -18,7 +18,13 @@ from objectd.auth.claim import UNSIGNED_PAYLOAD
 from objectd.auth.signing import KeyPair, presigned, signed
 from objectd.client.address import Address
 from objectd.client.bodies import Body, BytesBody
-from objectd.client.errors import AnswerInvalid, ClientError, ConnectionBroken, Refused
+from objectd.client.errors import (
+    AnswerInvalid,
+    ClientError,
+    ConnectionBroken,
+    Refused,
+    Unreachable,
+)
 from objectd.client.http import Http, Reply
 from objectd.client.retrying import Patience, is_passing, is_repeatable, was_not_done
 from objectd.protocol.calls import (
@@ -98,6 +104,7 @@ class Client:
         self.region = region
         self._patience = patience
         self._regions: dict[str | None, str] = {}
+        self._was_reached = False
 
     async def call(self, operation: str, /, **arguments: object) -> Result:
         """The result of an operation of S3's model.
@@ -107,7 +114,8 @@ class Client:
         show keys as they are, also those that XML cannot carry.
 
         What passes (500, 502, 503, 504, a lost connection, a time without progress) is tried
-        again where that is safe. Raises `Refused`, `ConnectionBroken`, `AnswerInvalid`.
+        again where that is safe; a server that never was reached is not. Raises `Refused`,
+        `ConnectionBroken`, `Untrusted`, `AnswerInvalid`.
         """
         asked = self._asked(operation, arguments)
         return await self._retry(asked, lambda reply: _read(asked, reply))
@@ -165,7 +173,8 @@ class Client:
                     raise
                 failure, retry_after_seconds = error, error.refusal.retry_after_seconds
             except ConnectionBroken as error:
-                if not asked.repeatable:
+                never_reached = isinstance(error, Unreachable) and not self._was_reached
+                if never_reached or not asked.repeatable:
                     raise
                 failure, retry_after_seconds = error, 0
             if attempt >= self._patience.attempts_max or not asked.can_be_sent_again:
@@ -193,12 +202,14 @@ class Client:
         ready = attrs.evolve(ready, headers=(*ready.headers, _USER_AGENT))
         patience = self._patience
         working = asked.operation in _WORKING
-        return await self._http.send(
+        reply = await self._http.send(
             origin,
             ready,
             body,
             idle_seconds=patience.work_seconds if working else patience.idle_seconds,
         )
+        self._was_reached = True
+        return reply
 
     def _unsigned(
         self, request: CallRequest, headers: Headers, region: str

@@ -119,7 +119,8 @@ def _section(path: Path, name: str) -> dict[str, str]:
     try:
         parser.read(path, encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError, OSError) as error:
-        raise ConfigurationInvalid(f"{path} cannot be read: {error}") from error
+        what_and_where = " ".join(str(error).split())
+        raise ConfigurationInvalid(f"{path} cannot be read: {what_and_where}") from error
     return dict(parser.items(name)) if parser.has_section(name) else {}
 
 

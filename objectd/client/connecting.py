@@ -100,7 +100,9 @@ def _policy(trust: Trust) -> IPolicyForHTTPS:
     try:
         found = _PEM_CERTIFICATE.findall(trust.authorities.read_bytes())
         certificates = [Certificate.loadPEM(each) for each in found]
-    except (OSError, ValueError, SSL.Error) as error:
+    except OSError as error:
+        raise ConfigurationInvalid(f"{trust.authorities}: {error.strerror}") from error
+    except (ValueError, SSL.Error) as error:
         raise ConfigurationInvalid(f"{trust.authorities}: {error}") from error
     if not certificates:
         raise ConfigurationInvalid(f"{trust.authorities} holds no certificate")

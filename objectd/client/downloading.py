@@ -16,7 +16,7 @@ from objectd.client.bodies import PIECE_BYTES, RunInThread
 from objectd.client.client import Client
 from objectd.client.concurrency import in_order
 from objectd.client.digests import Expected, expected_of
-from objectd.client.errors import Damaged, Refused, SourceChanged
+from objectd.client.errors import Damaged, Refused, SourceChanged, UnusableKey
 from objectd.client.paths import PARTIAL_PREFIX, PARTIAL_SUFFIX
 
 __all__ = ["Download", "Remote", "look_up", "read"]
@@ -114,7 +114,8 @@ class Download:
 
     The bytes go in order into a file beside the target, whose name tells the very object, so
     that a later download can go on where it ends. Only when all are there, verified and
-    synced, it gets the name of the target: nobody ever sees half a file under it.
+    synced, it gets the name of the target: nobody ever sees half a file under it. A link of
+    that name is replaced, not followed; `UnusableKey` is raised for what is no file.
     """
 
     client: Client
@@ -161,10 +162,13 @@ class Download:
     def _begin(self, keep_partial: bool) -> int:
         """Make the file; returns how many bytes it has already."""
         partial = self.partial
+        if self.target.exists() and not self.target.is_file():
+            raise UnusableKey(str(self.target), "is there, and is no regular file")
         if not keep_partial:
             partial.unlink(missing_ok=True)
         partial.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(partial, flags, 0o666)
         try:
             size_bytes = os.fstat(descriptor).st_size
             if size_bytes > self.remote.size_bytes:

@@ -12,9 +12,16 @@ __all__ = [
     "Damaged",
     "Refused",
     "SourceChanged",
+    "Unreachable",
     "Untrusted",
     "UnusableKey",
 ]
+
+_WITHOUT_DOCUMENT = {
+    "403": "access is denied, which HEAD does not explain: the keys may be wrong",
+    "404": "it does not exist",
+}
+"""What errors say that have no document to say it, as those of HEAD."""
 
 
 class ClientError(ObjectdError):
@@ -26,7 +33,8 @@ class Refused(ClientError):
     as in boto3."""
 
     def __init__(self, operation: str, refusal: Refusal) -> None:
-        super().__init__(f"{refusal.message} ({refusal.code}, {operation})")
+        message = _WITHOUT_DOCUMENT.get(refusal.code, refusal.message)
+        super().__init__(f"{message} ({refusal.code}, {operation})")
         self.operation = operation
         self.refusal = refusal
 
@@ -50,6 +58,10 @@ class Refused(ClientError):
 class ConnectionBroken(ClientError):
     """There is no connection, it broke off, or nothing moved for too long. What was asked for
     may have been done."""
+
+
+class Unreachable(ConnectionBroken):
+    """No connection could be made, so nothing was asked for."""
 
 
 class Untrusted(ClientError):

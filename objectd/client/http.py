@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable
 from typing import cast
@@ -28,7 +29,7 @@ from twisted.web.iweb import UNKNOWN_LENGTH, IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from objectd.client.bodies import Body
-from objectd.client.errors import ClientError, ConnectionBroken, Untrusted
+from objectd.client.errors import ClientError, ConnectionBroken, Unreachable, Untrusted
 from objectd.protocol.messages import Headers, HttpRequest
 from objectd.streams import ByteStream
 
@@ -38,15 +39,20 @@ HELD_BYTES_MAX = 1 << 20
 """What is kept of an answer that nobody takes; then the connection is not read."""
 
 _STORED_ENCODING = b"X-Stored-Content-Encoding"
+_NO_CONNECTION = (ConnectError, ConnectTimeout, DNSLookupError)
 _CONNECTION_ERRORS = (
-    ConnectError,
-    ConnectTimeout,
+    *_NO_CONNECTION,
     ConnectionLost,
-    DNSLookupError,
     RequestTransmissionFailed,
     ResponseFailed,
     ResponseNeverReceived,
 )
+
+_TLS_REASONS = {
+    "certificate verify failed": "its certificate is of no authority that is trusted; "
+    "AWS_CA_BUNDLE or --ca-bundle names one",
+    "wrong version number": "what answers does not speak TLS; it may be plain http://",
+}
 
 
 @attrs.frozen
@@ -68,8 +74,9 @@ class Http:
     async def send(
         self, origin: bytes, request: HttpRequest, body: Body | None, *, idle_seconds: float
     ) -> Reply:
-        """`origin` is scheme and authority. Raises `Untrusted`, `ConnectionBroken`, also when
-        nothing moves for `idle_seconds`, and what reading the body raises."""
+        """`origin` is scheme and authority. Raises `Untrusted`, `Unreachable`,
+        `ConnectionBroken`, also when nothing moves for `idle_seconds`, and what reading the
+        body raises."""
         watch = _Watch(self._clock, idle_seconds)
         producer = _Upload(body, watch) if body is not None and body.size_bytes else None
         fields = HeaderFields()
@@ -157,9 +164,18 @@ def _received(response: IResponse) -> Headers:
 def _broken(origin: bytes, error: Exception) -> ClientError:
     cause = _innermost(error)
     if isinstance(cause, SSL.Error):
-        reasons = [text for part in cause.args[0] for text in part if text] if cause.args else []
-        return Untrusted(f"no TLS with {origin.decode()}: {', '.join(reasons)}")
+        reasons = [part[-1] for part in cause.args[0]] if cause.args else []
+        told = ", ".join(_TLS_REASONS.get(reason, reason) for reason in reasons)
+        return Untrusted(f"no TLS with {origin.decode()}: {told}")
+    if isinstance(cause, _NO_CONNECTION):
+        return Unreachable(f"no connection to {origin.decode()}: {_reason(cause)}")
     return ConnectionBroken(f"{origin.decode()}: {cause or type(cause).__name__}")
+
+
+def _reason(error: Exception) -> str:
+    """The system's words, where it is the system that says no."""
+    number = getattr(error, "osError", None)
+    return os.strerror(number) if isinstance(number, int) else str(error)
 
 
 def _innermost(error: BaseException) -> BaseException:

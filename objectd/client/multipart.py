@@ -141,7 +141,9 @@ async def under_way(
     client: Client, bucket: str, key: str, transfer: Transfer
 ) -> AsyncIterator[MultipartUpload]:
     """An upload that is aborted if what is done with it fails or is cancelled; with
-    `transfer.resume` it is left, and the latest one that was left for the key is taken up."""
+    `transfer.resume` it is left, and the latest one that was left for the key is taken up.
+
+    What is taken up keeps the headers that it was begun with: S3 does not tell them."""
     upload = await _find(client, bucket, key, transfer) if transfer.resume else None
     if upload is None:
         upload = await _create(client, bucket, key, transfer)
@@ -189,10 +191,11 @@ async def _create(client: Client, bucket: str, key: str, transfer: Transfer) -> 
 async def _find(
     client: Client, bucket: str, key: str, transfer: Transfer
 ) -> MultipartUpload | None:
-    """The latest upload of the key that is under way; there are rarely more than a few."""
+    """The latest upload of the key that is under way and carries the checksums that are asked
+    for, or none; there are rarely more than a few."""
     result = await client.call("ListMultipartUploads", Bucket=bucket, Prefix=key)
     uploads = cast("Sequence[Mapping[str, object]]", result.get("Uploads", ()))
-    mine = [upload for upload in uploads if upload.get("Key") == key]
+    mine = [upload for upload in uploads if upload.get("Key") == key and _fits(upload, transfer)]
     if not mine:
         return None
     latest = max(mine, key=lambda upload: cast(int, upload.get("Initiated", 0)))
@@ -201,6 +204,13 @@ async def _find(
     transfer = attrs.evolve(transfer, checksum=algorithm)
     there = await _parts_of(client, bucket, key, upload_id, algorithm)
     return MultipartUpload(client, bucket, key, upload_id, transfer, there)
+
+
+def _fits(upload: Mapping[str, object], transfer: Transfer) -> bool:
+    """Servers that know no checksums show none, and those of another program's upload may be
+    of parts only: then the one of the whole cannot be told at its end."""
+    algorithm = upload.get("ChecksumAlgorithm", "")
+    return algorithm in ("", transfer.checksum) and upload.get("ChecksumType") != "COMPOSITE"
 
 
 async def _parts_of(

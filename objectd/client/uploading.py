@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from objectd.client.bodies import Body, BytesBody, FileSlice
 from objectd.client.client import Client
 from objectd.client.concurrency import for_each
-from objectd.client.errors import SourceChanged
+from objectd.client.errors import SourceChanged, UnusableKey
 from objectd.client.multipart import PARTS_AT_ONCE, Transfer, checksum_of, under_way
 from objectd.errors import IncompleteBody
 from objectd.streams import ByteStream
@@ -24,9 +25,12 @@ PARTS_OF_ONE_SIZE = 1000
 async def upload_file(
     client: Client, path: Path, bucket: str, key: str, transfer: Transfer
 ) -> None:
-    """Store a file. Raises `SourceChanged` if it is changed meanwhile, and what `Client.call`
-    raises; then the key keeps what it had."""
+    """Store a regular file. Raises `SourceChanged` if it is changed meanwhile, `UnusableKey`
+    for anything else, and what `Client.call` raises; then the key keeps what it had."""
     before = await transfer.run_in_thread(path.stat)
+    if not stat.S_ISREG(before.st_mode):
+        # Its size says nothing about what can be read of it.
+        raise UnusableKey(str(path), "is no regular file; a pipe is read as -")
     size_bytes, part_bytes = before.st_size, transfer.part_bytes_for(before.st_size)
     spans = [(at, min(at + part_bytes, size_bytes)) for at in range(0, size_bytes, part_bytes)]
     slices = [FileSlice(path, *span, transfer.run_in_thread) for span in spans or [(0, 0)]]

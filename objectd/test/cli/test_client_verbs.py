@@ -19,9 +19,9 @@ from objectd.cli.places import PIPE, Local, ObjectPlace, parse_place, parse_s3
 from objectd.cli.removing import remove_all, remove_bucket
 from objectd.cli.report import Report, human, shown
 from objectd.cli.session import Session
-from objectd.cli.syncing import sync_all
+from objectd.cli.syncing import comparison, sync_all
 from objectd.cli.transfer import Copying, copy_all, copy_one
-from objectd.client.syncing import Filters, is_outdated
+from objectd.client.syncing import Filters, differs_at_all, is_outdated
 from objectd.test.client.cases import BUCKET, at_once, client_of, transfer
 from objectd.testing.s3 import MemoryServer, result_of
 
@@ -33,6 +33,7 @@ class UsageTests(SynchronousTestCase):
             ("mb", "s3://b/key"),
             ("rb", "s3://"),
             ("presign", "s3://b"),
+            ("cat", "s3://b/"),
             ("presign", "s3://b/k", "--expires", "604801"),
             ("mv", "-", "s3://b/k"),
             ("sync", "a", "s3://b", "--size-only", "--exact-timestamps"),
@@ -140,6 +141,40 @@ class InMemoryTests(SynchronousTestCase):
         self.assertEqual(self.keys(), ["x//b"])
         self.assertEqual(self.report.failures, 1)
         self.assertIn("s3://photos/x//b", self.errors.getvalue())
+
+    def test_directory_markers(self) -> None:
+        """Empty objects that stand for directories do not fail on the way to files."""
+        self.boto.put_object(Bucket=BUCKET, Key="x/a/", Body=b"")
+        self.put("x/a/b")
+        source, target = ObjectPlace(BUCKET, "x"), Local(self.directory, is_directory=True)
+        self.run_verb(copy_all(self.copying(), source, target, Filters()))
+        self.assertEqual((self.directory / "a/b").read_bytes(), b"x/a/b")
+        self.assertEqual(self.report.failures, 0)
+        self.run_verb(copy_all(self.copying(), source, ObjectPlace(BUCKET, "y"), Filters()))
+        self.assertEqual(self.keys(), ["x/a/", "x/a/b", "y/a/", "y/a/b"])
+
+    def test_link(self) -> None:
+        """A link that is named as the target is written through."""
+        self.put("k")
+        (self.directory / "link").symlink_to("file")
+        target = Local(self.directory / "link", is_directory=False)
+        self.run_verb(copy_one(self.copying(), ObjectPlace(BUCKET, "k"), target))
+        self.assertTrue((self.directory / "link").is_symlink())
+        self.assertEqual((self.directory / "file").read_bytes(), b"k")
+
+    def test_exact_timestamps(self) -> None:
+        """Exact times count on the way to files only: objects have those of their uploads."""
+        chosen = {"size_only": False, "exact_timestamps": True}
+        here, there = Local(self.directory, is_directory=True), ObjectPlace(BUCKET, "")
+        self.assertIs(comparison(here, **chosen), differs_at_all)
+        self.assertIs(comparison(there, **chosen), is_outdated)
+
+    def test_missing_bucket(self) -> None:
+        """A bucket that is not there is named, whatever was to be copied to it."""
+        source = Local(self.directory / "a.txt", is_directory=False)
+        source.path.write_bytes(b"a")
+        self.run_verb(copy_one(self.copying(), source, ObjectPlace("nothing", "k")))
+        self.assertTrue(self.errors.getvalue().startswith("objectd: s3://nothing: "))
 
     def test_dry_run(self) -> None:
         """A dry run says what would be done, and does nothing."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from typing import cast
 
 import attrs
 from OpenSSL import SSL
-from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred
+from twisted.internet.error import ConnectionRefusedError as ConnectionWasRefused
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -18,7 +20,13 @@ from zope.interface import implementer
 from objectd.auth.signing import KeyPair
 from objectd.client.bodies import StreamBody
 from objectd.client.client import Client
-from objectd.client.errors import AnswerInvalid, ConnectionBroken, Refused, Untrusted
+from objectd.client.errors import (
+    AnswerInvalid,
+    ConnectionBroken,
+    Refused,
+    Unreachable,
+    Untrusted,
+)
 from objectd.client.retrying import Patience
 from objectd.protocol.errors import S3Error, render_error
 from objectd.protocol.messages import Headers as HeaderList
@@ -128,10 +136,12 @@ class CallTests(ClientCase):
         self.assertTrue(error.request_id)
 
     def test_refused_head(self) -> None:
-        """HEAD has no document: the code is the status."""
+        """HEAD has no document: the code is the status, and we say what it means."""
         client = client_of(self.server)
         work = Deferred.fromCoroutine(client.call("HeadObject", Bucket=BUCKET, Key="k"))
-        self.assertEqual(self.failureResultOf(work, Refused).value.code, "404")
+        error = self.failureResultOf(work, Refused).value
+        self.assertEqual(error.code, "404")
+        self.assertEqual(str(error), "it does not exist (404, HeadObject)")
 
     def test_error_inside_success(self) -> None:
         """An error document inside a 200 is an error, not a copy."""
@@ -256,6 +266,26 @@ class RetryTests(ClientCase):
         self.assertIn("30 seconds", str(error))
         self.assertEqual(agent.cancelled, 2)
 
+    def test_no_server(self) -> None:
+        """A server that cannot be connected to at the very first is told at once, and why."""
+        agent = _Failing(Failure(ConnectionWasRefused(errno.ECONNREFUSED, "in other words")))
+        work = self.put(client_of(self.server, agent=agent, clock=self.clock))
+        error = self.failureResultOf(work, Unreachable).value
+        self.assertEqual(str(error), "no connection to http://s3.test:9000: Connection refused")
+
+    def test_server_that_went(self) -> None:
+        """One that has answered before may come back, and is waited for."""
+        refused = Failure(ConnectionWasRefused(errno.ECONNREFUSED, "in other words"))
+        agent = _Restarting(MemoryAgent(self.server.site), refused)
+        client = client_of(self.server, agent=agent, clock=self.clock)
+        self.successResultOf(self.put(client))
+        agent.is_down = True
+        work = self.put(client)
+        self.assertNoResult(work)
+        agent.is_down = False
+        self.clock.advance(0.2)
+        self.successResultOf(work)
+
     def test_untrusted(self) -> None:
         """A server whose certificate is not trusted is not asked again."""
         failure = Failure(
@@ -324,6 +354,28 @@ class _Failing:
         bodyProducer: IBodyProducer | None = None,
     ) -> Deferred[IResponse]:
         return fail(self._failure)
+
+
+@implementer(IAgent)
+class _Restarting:
+    """An agent whose requests fail while the server is down."""
+
+    is_down = False
+
+    def __init__(self, agent: IAgent, failure: Failure) -> None:
+        self._agent = agent
+        self._failure = failure
+
+    def request(
+        self,
+        method: bytes,
+        uri: bytes,
+        headers: Headers | None = None,
+        bodyProducer: IBodyProducer | None = None,
+    ) -> Deferred[IResponse]:
+        if self.is_down:
+            return fail(self._failure)
+        return maybeDeferred(self._agent.request, method, uri, headers, bodyProducer)
 
 
 class RegionTests(SynchronousTestCase):

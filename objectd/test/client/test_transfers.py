@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from objectd.client.client import Client
 from objectd.client.copying import copy_object
 from objectd.client.downloading import Download, look_up, read
-from objectd.client.errors import Damaged, Refused, SourceChanged
+from objectd.client.errors import Damaged, Refused, SourceChanged, UnusableKey
 from objectd.client.multipart import MIB, PARTS_MAX, Transfer
 from objectd.client.uploading import upload_file, upload_stream
 from objectd.objects import ObjectSettings
@@ -159,6 +159,22 @@ class UploadTests(TransferCase):
         self.successResultOf(self.upload(self.client(), path, resume=True))
         self.assertEqual(self.object(), changed)
 
+    def test_resume_with_other_checksums(self) -> None:
+        """An upload that was begun with other checksums is another program's, and is left."""
+        other = {"ChecksumAlgorithm": "SHA256", "ChecksumType": "COMPOSITE"}
+        begun = self.boto.create_multipart_upload(Bucket=BUCKET, Key="k", **other)
+        path = self.file(content(3 * PART))
+        self.successResultOf(self.upload(self.client(), path, resume=True))
+        self.assertEqual(self.object(), path.read_bytes())
+        self.assertEqual([each["UploadId"] for each in self.uploads()], [begun["UploadId"]])
+
+    def test_no_file(self) -> None:
+        """A pipe has no size: it is refused, not stored as an empty object."""
+        path = self.directory / "pipe"
+        os.mkfifo(path)
+        self.failureResultOf(self.upload(self.client(), path), UnusableKey)
+        self.assertEqual(self.targets("PUT"), [])
+
     def test_changed_file(self) -> None:
         """A file that is changed meanwhile is no object: neither longer nor shorter."""
         for change in (lambda path: os.utime(path, (1, 1)), lambda path: os.truncate(path, PART)):
@@ -238,6 +254,21 @@ class DownloadTests(TransferCase):
         self.successResultOf(self.download(self.client(), keep_partial=True))
         self.assertEqual(len(self.targets("GET")), 6 - have_bytes // RANGE)
         self.assertEqual(self.target.read_bytes(), content(6 * RANGE))
+        self.assertEqual(self.files(), ["target"])
+
+    def test_mode(self) -> None:
+        """A file gets the mode that any new file gets."""
+        self.put(b"#!/bin/sh")
+        self.successResultOf(self.download(self.client()))
+        fresh = self.file(b"")
+        self.assertEqual(self.target.stat().st_mode, fresh.stat().st_mode)
+
+    def test_no_file(self) -> None:
+        """What has the name and is no file, such as a device, is not replaced."""
+        self.put(b"meow")
+        os.mkfifo(self.target)
+        self.failureResultOf(self.download(self.client()), UnusableKey)
+        self.assertTrue(self.target.is_fifo())
         self.assertEqual(self.files(), ["target"])
 
     def test_resume_of_another_object(self) -> None:

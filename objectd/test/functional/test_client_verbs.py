@@ -159,6 +159,8 @@ class VerbTests(VerbCase):
             self.fails("cat", f"s3://{BUCKET}/nothing"),
             self.fails("cp", "no-such-file", f"s3://{BUCKET}/k"),
             self.fails("rb", "s3://no-such-bucket"),
+            self.fails("ls", "--endpoint", "http://127.0.0.1:1"),
+            self.fails("cp", "-r", ".", f"s3://{BUCKET}", "--endpoint", "http://127.0.0.1:1"),
             self.fails("ls", environment=nothing, status=2),
             self.fails("ls", "--endpoint", "nowhere", status=2),
         ):
