@@ -30,7 +30,7 @@ for verb in VERBS:
     main.add_command(verb)
 
 
-@main.command()
+@main.command(short_help="Serve S3 from a directory.")
 @click.argument(
     "data_directory",
     metavar="[DATA_DIR]",
@@ -68,7 +68,7 @@ def serve(
     raise SystemExit(run_server(configuration, data_directory.absolute()))
 
 
-@main.command()
+@main.command(short_help="List the providers that are installed.")
 def providers() -> None:
     """List the providers that are installed, as the configuration names them."""
     from objectd.plugins import find_providers
@@ -87,7 +87,7 @@ _CONFIG = click.option(
 )
 
 
-@main.command()
+@main.command(short_help="Remove what is no longer needed, or tell what it is.")
 @_STOPPED_DATA_DIRECTORY
 @_CONFIG
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
@@ -119,7 +119,7 @@ def collect(data_directory: Path, config: Path | None, dry_run: bool, lift_hold:
     maintenance.run(configuration, data_directory.absolute(), work)
 
 
-@main.command()
+@main.command(short_help="Compare metadata and files of a stopped server.")
 @_STOPPED_DATA_DIRECTORY
 @_CONFIG
 @click.option("--deep", is_flag=True, help="Read all data, and compare it with its digests.")
