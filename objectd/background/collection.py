@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from objectd.background.settings import CollectionSettings
 from objectd.objects import ObjectStore
-from objectd.objects.pace import Beside
+from objectd.objects.collecting.pace import Beside
 
 _T = TypeVar("_T")
 _log = Logger()

@@ -13,6 +13,7 @@ from typing_extensions import Unpack
 
 from objectd.cli.filtering import FilteringCommand, filter_options, filter_rules
 from objectd.cli.places import parse_object, parse_place, parse_s3
+from objectd.cli.statuses import INTERRUPTED
 
 if TYPE_CHECKING:
     from objectd.cli.session import Session, Verb
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from objectd.client.syncing import Filters
 
 __all__ = ["VERBS"]
-
-INTERRUPTED = 130
-"""The exit status after Ctrl-C."""
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 

@@ -20,7 +20,7 @@ from objectd.background.settings import CollectionSettings
 from objectd.errors import ObjectdError
 from objectd.objects import ObjectStore
 from objectd.objects.checking import Check, repair
-from objectd.objects.pace import Beside
+from objectd.objects.collecting.pace import Beside
 from objectd.settings import Configuration
 from objectd.storage import existing_store, hosted
 

@@ -19,8 +19,8 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
-from objectd.cli.client_verbs import INTERRUPTED
 from objectd.cli.report import Report, blamed
+from objectd.cli.statuses import INTERRUPTED
 from objectd.client.bodies import RunInThread
 from objectd.client.client import Client
 from objectd.client.configuration import Given, find_target

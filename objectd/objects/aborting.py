@@ -10,11 +10,11 @@ from objectd.interfaces import At, Entry
 from objectd.model import keys
 from objectd.model.codec import encode
 from objectd.model.records import Candidate, Upload, UploadState
+from objectd.objects.collecting.pace import AT_ONCE, Pace
+from objectd.objects.collecting.queues import commit_for_each, pages
 from objectd.objects.core import Core
 from objectd.objects.damage import decoded
 from objectd.objects.ids import incarnation_of
-from objectd.objects.pace import AT_ONCE, Pace
-from objectd.objects.queues import commit_for_each, pages
 from objectd.objects.writer import Batch
 
 DAY_US = 86_400_000_000

@@ -19,7 +19,8 @@ from objectd.objects import usage
 from objectd.objects.aborting import AbandonedUploads
 from objectd.objects.appending import Appends
 from objectd.objects.buckets import Buckets
-from objectd.objects.collector import Collector
+from objectd.objects.collecting.collector import Collector
+from objectd.objects.collecting.sweep import Sweep
 from objectd.objects.completing import Completions
 from objectd.objects.copying import Copies
 from objectd.objects.core import Core
@@ -32,7 +33,6 @@ from objectd.objects.part_copying import PartCopies
 from objectd.objects.reads import Reads
 from objectd.objects.renaming import Renames
 from objectd.objects.settings import ObjectSettings
-from objectd.objects.sweep import Sweep
 from objectd.objects.tags import Tags
 from objectd.objects.uploads import Uploads
 from objectd.objects.writer import Batch, Writer

@@ -7,9 +7,10 @@ from msgspec import structs
 from objectd.model import keys
 from objectd.model.codec import decode, encode
 from objectd.model.records import Upload, UploadState
-from objectd.objects import ObjectStore, queues
+from objectd.objects import ObjectStore
 from objectd.objects.aborting import DAY_US, AbandonedReport
-from objectd.objects.pace import AtOnce
+from objectd.objects.collecting import queues
+from objectd.objects.collecting.pace import AtOnce
 from objectd.objects.writer import Batch
 from objectd.test.objects.cases import LARGE, NOON_US, StoreCase
 

@@ -11,9 +11,9 @@ from objectd.metadata.memory import MemoryMetadata
 from objectd.model import keys
 from objectd.model.codec import decode
 from objectd.model.records import Blob
-from objectd.objects import queues
-from objectd.objects.pace import AtOnce, Beside
-from objectd.objects.survey import Survey
+from objectd.objects.collecting import queues
+from objectd.objects.collecting.pace import AtOnce, Beside
+from objectd.objects.collecting.survey import Survey
 from objectd.objects.writer import Batch
 from objectd.test.objects.cases import (
     LARGE,

@@ -21,7 +21,8 @@ from objectd.interfaces import (
 from objectd.model import keys
 from objectd.model.codec import decode
 from objectd.model.records import Blob, Source
-from objectd.objects import growing, publishing, reading, references, sweep
+from objectd.objects import growing, publishing, reading, references
+from objectd.objects.collecting import sweep
 from objectd.objects.conditions import Conditions
 from objectd.objects.current import Current
 from objectd.objects.reads import Reads

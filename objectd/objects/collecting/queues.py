@@ -9,7 +9,7 @@ import attrs
 from objectd.errors import Conflict
 from objectd.interfaces import At, Entry, IMetadataStore
 from objectd.model import keys
-from objectd.objects.pace import Pace
+from objectd.objects.collecting.pace import Pace
 from objectd.objects.writer import Batch, Writer
 
 ROWS_A_STEP = 100

@@ -13,9 +13,9 @@ import attrs
 
 from objectd.interfaces import BlobFile
 from objectd.model import keys
+from objectd.objects.collecting.pace import AT_ONCE, Pace
 from objectd.objects.core import Core
 from objectd.objects.ids import incarnation_of
-from objectd.objects.pace import AT_ONCE, Pace
 from objectd.objects.writer import Batch
 
 FILES_A_STEP = 256

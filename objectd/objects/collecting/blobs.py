@@ -12,10 +12,10 @@ from objectd.interfaces import At, BlobFile, EmptyRange, Entry
 from objectd.model import keys
 from objectd.model.codec import encode
 from objectd.model.records import Blob, BlobTrash, Content
+from objectd.objects.collecting.pace import Pace
+from objectd.objects.collecting.queues import Report, forget
 from objectd.objects.core import Core
 from objectd.objects.damage import decoded
-from objectd.objects.pace import Pace
-from objectd.objects.queues import Report, forget
 from objectd.objects.references import content_key
 from objectd.objects.writer import Batch
 

@@ -20,14 +20,14 @@ from objectd.model.codec import encode
 from objectd.model.records import Manifest, ManifestTrash, Part
 from objectd.objects import references
 from objectd.objects.aborting import give_up
-from objectd.objects.blob_collector import collect_blobs, empty_trash
+from objectd.objects.collecting.blobs import collect_blobs, empty_trash
+from objectd.objects.collecting.pace import AT_ONCE, Pace
+from objectd.objects.collecting.queues import Report, backlog, commit_unless_changed, forget, pages
+from objectd.objects.collecting.survey import Survey, survey
 from objectd.objects.core import Core
 from objectd.objects.damage import decoded
-from objectd.objects.pace import AT_ONCE, Pace
-from objectd.objects.queues import Report, backlog, commit_unless_changed, forget, pages
 from objectd.objects.reading import is_listed
 from objectd.objects.renaming import forget_old_tokens
-from objectd.objects.survey import Survey, survey
 from objectd.objects.writer import Batch
 
 PASS_SECONDS_MAX = 60.0

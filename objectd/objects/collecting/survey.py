@@ -9,9 +9,9 @@ import attrs
 from objectd.interfaces import Entry
 from objectd.model import keys
 from objectd.model.records import Blob, BlobTrash, Manifest, Part
+from objectd.objects.collecting.queues import pages
 from objectd.objects.core import Core
 from objectd.objects.damage import decoded
-from objectd.objects.queues import pages
 from objectd.objects.reading import is_listed
 
 
