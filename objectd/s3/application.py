@@ -12,7 +12,6 @@ from http import HTTPStatus
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 
 from objectd.auth.authenticate import authenticate
 from objectd.errors import ObjectdError
@@ -38,8 +37,7 @@ from objectd.s3.late import in_time_or_late
 from objectd.s3.operations import EXPECTED_OWNER, OPERATIONS, Operation
 from objectd.s3.owners import require_owner
 from objectd.web.application import RefusalCode, RequestBody
-
-_log = Logger()
+from objectd.web.failures import log_failure
 
 _BINDING = (
     b"if-",
@@ -121,7 +119,7 @@ class S3Application:
         except ObjectdError as error:
             known = to_s3_error(error)
             if known is None:
-                _log.failure("request {id} failed", id=request.request_id)
+                log_failure(request, error)
                 known = S3Error("InternalError")
             return self._error(request, known)
 

@@ -112,8 +112,13 @@ def declared(request: HttpRequest, body: VerifiedBody) -> Declared:
 
     def value() -> bytes | None:
         sent = request.header(header.encode())
-        text = body.trailers.get(header, "") if sent is None else sent.decode("latin-1")
-        return decoded(text, algorithm).value
+        in_head = None if sent is None else decoded(sent.decode("latin-1"), algorithm).value
+        if header not in body.trailers and in_head is not None:
+            return in_head
+        in_trailer = decoded(body.trailers.get(header, ""), algorithm).value
+        if in_head not in (None, in_trailer):
+            raise BadDigest(header, (in_head or b"").hex(), in_trailer.hex())
+        return in_trailer
 
     if header not in body.trailer_names:
         value()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from twisted.internet.defer import TimeoutError as OutOfTime
-from twisted.logger import Logger
 
 from objectd.protocol.messages import Response
 from objectd.streams import ByteStream
 from objectd.web.application import AccessEvent, RefusalCode, Respond
+from objectd.web.failures import log_failure
 from objectd.web.request import Request
 from objectd.web.sending import Outflow
 from objectd.web.wire import BODILESS, chunk, response_head
-
-_log = Logger()
 
 _INTERNAL_ERROR = "We encountered an internal error. Please try again."
 _UPLOADS_FULL = "Too many uploads are under way. Please reduce your request rate."
@@ -69,9 +67,9 @@ class Exchange:
     async def _ask(self, respond: Respond) -> Response:
         try:
             response = await respond(self._request.head, self._body)
-        except Exception:
+        except Exception as error:
             if not self._request.gone and self._body.refusal is None:
-                _log.failure("Request {id} failed", id=self._request.head.request_id)
+                log_failure(self._request.head, error)
             response = self._refuse(RefusalCode.INTERNAL_ERROR, _INTERNAL_ERROR)
         refusal = self._body.refusal
         if refusal is None:
@@ -87,10 +85,10 @@ class Exchange:
     async def _deliver(self, response: Response) -> None:
         try:
             await self._send(response)
-        except Exception:
+        except Exception as error:
             if self._request.gone:
                 return
-            _log.failure("The answer to {id} failed", id=self._request.head.request_id)
+            log_failure(self._request.head, error)
             if self._request.startedWriting:
                 self._request.break_off()
             else:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.testing.s3 import HOST, MemoryServer, result_of
@@ -365,7 +366,8 @@ class LengthTests(ObjectsTestCase):
 
 class StoreTests(ObjectsTestCase):
     def test_damaged_object(self) -> None:
-        """A damaged record costs its object only, and its client learns of an error."""
+        """A damaged record costs its object only; its client learns of an error, and the log
+        has one line that names the object, without a traceback."""
         from objectd.interfaces import Commit, Put, Token
         from objectd.model import keys
 
@@ -376,8 +378,10 @@ class StoreTests(ObjectsTestCase):
         metadata = self.server.store.core.metadata
         incarnation = result_of(metadata.begin_incarnation())
         result_of(metadata.commit(Commit(Token(incarnation, 1), 1, (row,))))
-        self.refused("InternalError", self.s3.get_object, Bucket="photos", Key="bad")
-        self.assertEqual(len(self.flushLoggedErrors()), 1)
+        with capturedLogs() as logged:
+            self.refused("InternalError", self.s3.get_object, Bucket="photos", Key="bad")
+        [line] = [formatEvent(event) for event in logged if event["log_level"] is LogLevel.error]
+        self.assertIn("/photos/bad: damaged", line)
         self.assertEqual(self.keys(), ["good"])
         self.s3.put_object(Bucket="photos", Key="bad", Body=b"y")
         self.assertEqual(self.keys(), ["bad", "good"])

@@ -102,6 +102,18 @@ class TrailerTests(WireTestCase):
                 part = attrs.evolve(wrong, target=self.part(1))
                 self.assert_refused(part.send(self), 400, "BadDigest", before)
 
+    def test_in_the_head_too(self) -> None:
+        """A checksum that is sent twice must be the right one both times."""
+        right, wrong = (self.trailer("CRC32", data) for data in (LARGE, LARGE[1:]))
+        before = self.contents()
+        for mode in TRAILER_MODES:
+            for in_head, in_trailer in ((right, wrong), (wrong, right)):
+                value = in_head.partition(b":")[2].strip().decode()
+                upload = Upload(
+                    mode, LARGE, headers={"x-amz-checksum-crc32": value}, trailers=in_trailer
+                )
+                self.assert_refused(upload.send(self), 400, "BadDigest", before)
+
     def test_not_a_checksum(self) -> None:
         """A trailer whose value cannot be a checksum is refused."""
         before = self.contents()
