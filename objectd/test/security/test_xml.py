@@ -17,7 +17,9 @@ from objectd.test.protocol.boto import serialized
 from objectd.test.protocol.values import Values, to_boto
 
 MODEL = load_s3_model()
-SECONDS_MAX = 0.1
+SECONDS_MAX = 2.0
+"""Of CPU: a hundred times what it takes on a quiet machine, and far below what a bomb would."""
+
 BYTES_MAX = 10 << 20
 CODES = {"MalformedXML", "MalformedACLError", "MaxMessageLengthExceeded"}
 
@@ -63,7 +65,7 @@ class HostileDocumentTests(SynchronousTestCase):
 
     def test_every_document(self) -> None:
         """DOCTYPEs, external entities, bombs, a million open elements or attributes: each is
-        refused within 100 ms, whichever operation the document is for."""
+        refused at once, whichever operation the document is for."""
         count = 0
         for operation, body in self.operations():
             for attack in self.attacks(body):
