@@ -12,8 +12,8 @@ import attrs
 
 from objectd.client.bodies import Body, BytesBody, FileSlice, RunInThread
 from objectd.client.client import Client
-from objectd.client.digests import combined, new_digest
 from objectd.client.errors import ClientError
+from objectd.digests import combined, new_hasher
 from objectd.protocol.calls import Result
 
 __all__ = ["MultipartUpload", "Transfer", "checksum_of", "under_way"]
@@ -32,7 +32,7 @@ def _ignore(size_bytes: int) -> None:
 class Transfer:
     """How objects are written.
 
-    `checksum` is one of `digests.ALGORITHMS`, or "" for a server that knows none. `headers`
+    `checksum` is one of `digests.COMBINABLE`, or "" for a server that knows none. `headers`
     are arguments of PutObject, such as ContentType and Metadata. `advance` is told how many
     bytes have been sent. With `resume` a multipart upload that fails is left for a later
     attempt, which sends only the parts that the server does not have.
@@ -113,9 +113,9 @@ class MultipartUpload:
         parts = sorted(self._parts.items())
         whole: dict[str, str] = {}
         if algorithm and all(part.checksum for _, part in parts):
-            values = [(part.checksum, part.size_bytes) for _, part in parts]
+            values = [(base64.b64decode(part.checksum), part.size_bytes) for _, part in parts]
             whole = {
-                f"Checksum{algorithm}": combined(algorithm, values),
+                f"Checksum{algorithm}": base64.b64encode(combined(algorithm, values)).decode(),
                 "ChecksumType": "FULL_OBJECT",
             }
         listed = [{"PartNumber": number, "ETag": part.etag} for number, part in parts]
@@ -166,7 +166,7 @@ async def checksum_of(body: Body, transfer: Transfer) -> dict[str, str]:
 
 
 async def _digest(body: Body, algorithm: str, transfer: Transfer) -> bytes:
-    digest = new_digest(algorithm)
+    digest = new_hasher(algorithm)
     if isinstance(body, BytesBody):
         await transfer.run_in_thread(partial(digest.update, body.data))
     elif isinstance(body, FileSlice):

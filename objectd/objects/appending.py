@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import attrs
 from msgspec import structs
 
+from objectd.digests import COMBINABLE
 from objectd.errors import (
     BucketNotFound,
     DamagedRecord,
@@ -40,13 +41,7 @@ from objectd.model.records import (
 )
 from objectd.objects import references
 from objectd.objects.buckets import Buckets
-from objectd.objects.checksums import (
-    FULL_OBJECT_ALGORITHMS,
-    NOTHING_DECLARED,
-    Declared,
-    checksum_mismatch,
-    full_object,
-)
+from objectd.objects.checksums import NOTHING_DECLARED, Declared, checksum_mismatch, full_object
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.core import Core
 from objectd.objects.current import Current, current, replace
@@ -99,7 +94,7 @@ class _Ground:
     def checksum(self) -> Checksum | None:
         """The checksum that goes on: a CRC of the whole object. Others are dropped."""
         for checksum in self.tail.checksums:
-            if checksum.kind == "FULL_OBJECT" and checksum.algorithm in FULL_OBJECT_ALGORITHMS:
+            if checksum.kind == "FULL_OBJECT" and checksum.algorithm in COMBINABLE:
                 return checksum
         return None
 

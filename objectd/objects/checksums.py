@@ -7,74 +7,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Protocol
 
 import attrs
-import xxhash
-from awscrt.checksums import (
-    combine_crc32,
-    combine_crc32c,
-    combine_crc64nvme,
-    crc32,
-    crc32c,
-    crc64nvme,
-)
 
+from objectd.digests import ALGORITHMS, COMBINABLE, Hasher, combined, new_hasher
 from objectd.errors import BadDigest, InvalidOperation
 from objectd.model.records import Checksum
 
 DEFAULT_ALGORITHM = "CRC64NVME"
 """What S3 computes where the client names no algorithm."""
 
-FULL_OBJECT_ALGORITHMS = ("CRC32", "CRC32C", "CRC64NVME")
-"""Those whose value for a whole multipart object follows from its parts' values."""
-
 WHOLE_ONLY_ALGORITHMS = ("CRC64NVME",)
 """Those that S3 keeps of whole objects only."""
-
-
-class Hasher(Protocol):
-    """What `hashlib` objects do, as far as we use it."""
-
-    def update(self, data: bytes, /) -> None: ...
-
-    def digest(self) -> bytes: ...
-
-
-class _Crc:
-    def __init__(self, function: Callable[[bytes, int], int], width_bytes: int) -> None:
-        self._function = function
-        self._width_bytes = width_bytes
-        self._value = 0
-
-    def update(self, data: bytes, /) -> None:
-        self._value = self._function(data, self._value)
-
-    def digest(self) -> bytes:
-        return self._value.to_bytes(self._width_bytes, "big")
-
-
-_HASHERS: dict[str, Callable[[], Hasher]] = {
-    "CRC32": lambda: _Crc(crc32, 4),
-    "CRC32C": lambda: _Crc(crc32c, 4),
-    "CRC64NVME": lambda: _Crc(crc64nvme, 8),
-    "SHA1": lambda: hashlib.sha1(usedforsecurity=False),
-    "SHA256": hashlib.sha256,
-    "SHA512": hashlib.sha512,
-    "MD5": lambda: hashlib.md5(usedforsecurity=False),
-    # Not awscrt's: those hold the GIL.
-    "XXHASH64": xxhash.xxh64,
-    "XXHASH3": xxhash.xxh3_64,
-    "XXHASH128": xxhash.xxh3_128,
-}
-
-ALGORITHMS = tuple(_HASHERS)
 
 
 def hasher(algorithm: str) -> Hasher:
     """A fresh hasher. Raises `InvalidOperation` for an algorithm that S3 does not have."""
     try:
-        return _HASHERS[algorithm]()
+        return new_hasher(algorithm)
     except KeyError:
         raise InvalidOperation(
             "Checksum algorithm provided is unsupported. Please try again with any of the "
@@ -98,7 +48,7 @@ def multipart_checksum(algorithm: str, kind: str) -> tuple[str, str]:
     hasher(algorithm)
     allowed = {
         "COMPOSITE": algorithm not in WHOLE_ONLY_ALGORITHMS,
-        "FULL_OBJECT": algorithm in FULL_OBJECT_ALGORITHMS,
+        "FULL_OBJECT": algorithm in COMBINABLE,
     }
     if not kind:
         return algorithm, "COMPOSITE" if allowed["COMPOSITE"] else "FULL_OBJECT"
@@ -193,8 +143,4 @@ def multipart_etag(md5s: list[bytes]) -> str:
 
 def full_object(algorithm: str, parts: list[tuple[bytes, int]]) -> Checksum:
     """The CRC of all parts together, combined from (CRC, size) of each without reading."""
-    combine = {"CRC32": combine_crc32, "CRC32C": combine_crc32c, "CRC64NVME": combine_crc64nvme}
-    value = 0
-    for crc, size_bytes in parts:
-        value = combine[algorithm](value, int.from_bytes(crc, "big"), size_bytes)
-    return Checksum(algorithm, value.to_bytes(8 if algorithm == "CRC64NVME" else 4, "big"))
+    return Checksum(algorithm, combined(algorithm, parts))

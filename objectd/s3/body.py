@@ -9,11 +9,12 @@ from collections.abc import Mapping
 import attrs
 
 from objectd.auth.payload import PayloadCheck
+from objectd.digests import ALGORITHMS
 from objectd.errors import BadDigest, IncompleteBody
 from objectd.interfaces import RunInThread
 from objectd.model.records import Checksum
 from objectd.objects import Declared
-from objectd.objects.checksums import ALGORITHMS, Digests, hasher
+from objectd.objects.checksums import Digests, hasher
 from objectd.protocol.errors import S3Error
 from objectd.protocol.messages import HttpRequest
 from objectd.protocol.targets import with_hoisted_headers

@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from objectd.objects.checksums import ALGORITHMS
+from objectd.digests import ALGORITHMS
 from objectd.s3 import (
     bucket_settings,
     buckets,

@@ -35,16 +35,9 @@ async def unused_blobs(subject: Subject) -> AsyncIterator[Finding]:
     when references that are missing have been put."""
     async for entries in subject.family(keys.BLOBS, head_bytes=1):
         uids = [entry.key[1:] for entry in entries]
-        candidates = await subject.rows(keys.blob_candidate(uid) for uid in uids)
-        for uid in uids:
-            candidate = keys.blob_candidate(uid)
-            if candidate not in candidates and not await subject.has_rows(keys.refs(uid)):
-                yield Finding(
-                    Problem.BLOB_UNUSED,
-                    blob_name(uid),
-                    "",
-                    putting(candidate, encode(Candidate(0))),
-                )
+        async for uid in subject.unheld(uids, keys.blob_candidate, keys.refs):
+            told = putting(keys.blob_candidate(uid), encode(Candidate(0)))
+            yield Finding(Problem.BLOB_UNUSED, blob_name(uid), "", told)
 
 
 async def manifest_refs(subject: Subject) -> AsyncIterator[Finding]:

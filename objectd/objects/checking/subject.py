@@ -107,6 +107,18 @@ class Subject:
         start, stop = keys.span(prefix)
         return bool((await self.metadata.scan(start, stop, limit=1, head_bytes=1)).entries)
 
+    async def unheld(
+        self,
+        uids: Sequence[bytes],
+        candidate: Callable[[bytes], bytes],
+        refs: Callable[[bytes], bytes],
+    ) -> AsyncIterator[bytes]:
+        """Those that nothing refers to, and of which the collector has not been told."""
+        candidates = await self.rows(candidate(uid) for uid in uids)
+        for uid in uids:
+            if candidate(uid) not in candidates and not await self.has_rows(refs(uid)):
+                yield uid
+
     async def first_of_each(self, family: bytes, prefix_bytes: int) -> AsyncIterator[bytes]:
         """The first `prefix_bytes` of the keys of a family, each once: a seek for each."""
         start, stop = keys.span(family)

@@ -149,13 +149,6 @@ async def manifests(subject: Subject) -> AsyncIterator[Finding]:
         for finding in decoded(Manifest, entries)[1]:
             yield finding
         uids = [entry.key[1:] for entry in entries]
-        candidates = await subject.rows(keys.manifest_candidate(uid) for uid in uids)
-        for uid in uids:
-            candidate = keys.manifest_candidate(uid)
-            if candidate not in candidates and not await subject.has_rows(keys.manifest_refs(uid)):
-                yield Finding(
-                    Problem.MANIFEST_UNUSED,
-                    upload_name(uid),
-                    "",
-                    putting(candidate, encode(Candidate(0))),
-                )
+        async for uid in subject.unheld(uids, keys.manifest_candidate, keys.manifest_refs):
+            told = putting(keys.manifest_candidate(uid), encode(Candidate(0)))
+            yield Finding(Problem.MANIFEST_UNUSED, upload_name(uid), "", told)

@@ -9,7 +9,8 @@ from hashlib import sha256
 import attrs
 
 from objectd.auth.payload import PayloadMode
-from objectd.objects.checksums import ALGORITHMS, hasher
+from objectd.digests import ALGORITHMS
+from objectd.objects.checksums import hasher
 from objectd.test.auth.signing import ChunkSigner
 from objectd.test.fuzz.dice import Dice
 from objectd.test.fuzz.heads import Field

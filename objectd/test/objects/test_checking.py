@@ -1,19 +1,15 @@
-"""The check of a store: each thing that is broken on purpose is found, and nothing else."""
+"""The check of rows: each that is broken on purpose is found, and nothing else."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import attrs
 from msgspec import structs
 from twisted.python.failure import Failure
 
 from objectd.errors import OutcomeUnknown, StoreFailed
-from objectd.interfaces import BlobFile, Entry
 from objectd.model import keys
 from objectd.model.codec import decode, decode_object, encode, encode_object
 from objectd.model.records import (
-    Blob,
     BlobTrash,
     BucketName,
     Candidate,
@@ -25,94 +21,12 @@ from objectd.model.records import (
     SweepHold,
 )
 from objectd.objects import usage
-from objectd.objects.checking import Check, Finding, Problem, repair, subject
+from objectd.objects.checking import Problem, subject
 from objectd.objects.copying import ObjectName
 from objectd.objects.references import REF
 from objectd.objects.writer import Batch
-from objectd.test.objects.cases import LARGE, StoreCase, begin
-
-PARTS = (LARGE + b"1", LARGE + b"2", LARGE + b"3")
-UID = bytes(11) + b"\x07"
-"""An id of an incarnation that never was."""
-
-
-class CheckCase(StoreCase):
-    """A bucket at rest with an object of each form and an upload in progress.
-
-    Its blobs, in order: that of `large`, those of the three parts, that of the part of the
-    upload in progress.
-    """
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.ok(self.store.objects.put("photos", "small", b"in a row"))
-        self.ok(self.store.objects.put("photos", "large", LARGE))
-        self.ok(self.store.objects.put("photos", "empty", b""))
-        self.complete("parts", self.upload("parts", *PARTS))
-        self.upload("under way", LARGE + b"begun")
-        self.ok(self.store.collector.run_to_rest())
-        self.bucket_id = self.ok(self.store.buckets.id_of("photos"))
-        self.large, *self.parts, self.begun = (row.key[1:] for row in self.rows(keys.BLOBS))
-        [manifest] = self.rows(keys.MANIFESTS)
-        self.upload_uid = manifest.key[1:]
-
-    def new_check(self) -> Check:
-        core = self.store.core
-        return Check(core.metadata, core.blobs, self.store.format.digest_key)
-
-    def check(self, *, deep: bool = False, repairs: bool = False) -> list[Finding]:
-        check = self.new_check()
-
-        async def every() -> list[Finding]:
-            findings = []
-            async for finding in check.run(deep=deep):
-                findings.append(finding)
-                if repairs:
-                    await repair(self.store.core.writer, finding)
-            return findings
-
-        return self.ok(every())
-
-    def assert_found(self, *expected: Problem, deep: bool = False) -> list[Finding]:
-        findings = self.check(deep=deep)
-        self.assertEqual(
-            sorted(problem.name for problem in expected),
-            sorted(finding.problem.name for finding in findings),
-            "\n" + "\n".join(map(str, findings)),
-        )
-        return findings
-
-    # Breaking things
-
-    def change(self, fill: Callable[[Batch], object]) -> None:
-        batch = Batch()
-        fill(batch)
-        self.ok(self.store.core.writer.commit(batch))
-
-    def put(self, key: bytes, value: bytes) -> None:
-        self.change(lambda batch: batch.put(key, value))
-
-    def remove(self, key: bytes) -> None:
-        self.change(lambda batch: batch.delete(key))
-
-    def damage(self, key: bytes) -> None:
-        value = self.value(key)
-        self.put(key, value[:-1] + bytes((value[-1] ^ 1,)))
-
-    def value(self, key: bytes) -> bytes:
-        [row] = self.ok(self.metadata.get([key]))
-        assert row is not None
-        return row.value
-
-    def row(self, prefix: bytes) -> Entry:
-        return self.rows(prefix)[0]
-
-    def object_key(self, key: str) -> bytes:
-        return keys.object_(self.bucket_id, key.encode())
-
-    def file_of(self, uid: bytes) -> BlobFile:
-        blob = decode(Blob, self.value(keys.blob(uid)))
-        return BlobFile(blob.drive, uid, blob.digest)
+from objectd.test.objects.cases import LARGE, begin
+from objectd.test.objects.check_case import PARTS, UID, CheckCase
 
 
 class SoundTests(CheckCase):
@@ -428,114 +342,3 @@ class WindowTests(CheckCase):
         for n in range(5):
             self.put(keys.version_ref(self.large, UID[:-1] + bytes((n,))), REF)
         self.assert_found(*[Problem.REF_UNUSED] * 5)
-
-
-class FileTests(CheckCase):
-    def test_missing(self) -> None:
-        """A file that is gone is found, with the object that it costs."""
-        for uid, name in ((self.large, "large"), (self.parts[1], "parts")):
-            self.ok(self.blobs.unlink([self.file_of(uid)]))
-            _, lost = self.assert_found(Problem.BLOB_DAMAGED, Problem.BYTES_LOST)
-            self.assertTrue(str(lost).startswith(f"bucket 'photos', key {name!r}: "))
-            self.ok(self.store.objects.delete("photos", name))
-            self.ok(self.store.collector.run_to_rest())
-            self.assert_found()
-
-    def test_flipped(self) -> None:
-        """Bytes that have changed are found by a deep check."""
-        file = self.blobs._disks.files[self.file_of(self.large)]
-        file.data[3] ^= 1
-        self.assert_found()
-        self.assert_found(Problem.BLOB_DAMAGED, Problem.BYTES_LOST, deep=True)
-
-    def test_cut_off(self) -> None:
-        """A file that is too short is found without a deep look."""
-        del self.blobs._disks.files[self.file_of(self.begun)].data[-1:]
-        self.assert_found(Problem.BLOB_DAMAGED)
-
-    def test_flagged(self) -> None:
-        """A blob that is known to be damaged is told of, and so is its object."""
-        key = keys.blob(self.large)
-        blob = decode(Blob, self.value(key))
-        self.put(key, encode(structs.replace(blob, damaged=True)))
-        self.assert_found(Problem.BLOB_FLAGGED, Problem.BYTES_LOST)
-
-    def test_stray(self) -> None:
-        """A file that no row knows is told of when its process is over, and is no error."""
-        core = self.store.core
-        self.ok(core.blobs.create(core.ids.uid(), size_bytes=None))
-        self.assert_found()
-        self.store = self.opened()
-        [finding] = self.assert_found(Problem.FILE_STRAY)
-        self.assertFalse(finding.is_error)
-
-    def test_misplaced(self) -> None:
-        """A file of a blob that lies elsewhere than its row says is found."""
-        files = self.blobs._disks.files
-        file = self.file_of(self.large)
-        files[attrs.evolve(file, digest=None)] = files[file]
-        self.assert_found(Problem.FILE_MISPLACED)
-
-
-class RepairTests(CheckCase):
-    def repair(self) -> None:
-        self.check(repairs=True)
-        self.store = self.opened()
-
-    def test_counters(self) -> None:
-        """Counters are set to what was counted."""
-        right = self.ok(self.store.buckets.usage("photos"))
-        shard = self.store.core.writer.incarnation
-        self.change(
-            lambda batch: usage.count(batch, self.bucket_id, shard, objects=-3, size_bytes=7)
-        )
-        self.assert_found(Problem.COUNTER_WRONG, Problem.COUNTER_WRONG)
-        self.repair()
-        self.assert_found()
-        self.assertEqual(self.ok(self.store.buckets.usage("photos")), right)
-
-    def test_references(self) -> None:
-        """Missing references are put again, and nothing that an object needs is collected."""
-        for family in (keys.REFS, keys.MANIFEST_REFS):
-            for row in self.rows(family):
-                self.remove(row.key)
-        self.repair()
-        self.assert_found()
-        self.ok(self.store.collector.run_to_rest())
-        self.assert_found(deep=True)
-        self.assertEqual(self.read("large"), LARGE)
-        self.assertEqual(self.read("parts"), b"".join(PARTS))
-
-    def test_references_to_nothing(self) -> None:
-        """No reference is put to a blob or a manifest that is not there."""
-        for key in (
-            keys.blob(self.large),
-            self.row(keys.refs(self.large)).key,
-            keys.blob(self.begun),
-            self.row(keys.refs(self.begun)).key,
-            keys.manifest(self.upload_uid),
-            self.row(keys.MANIFEST_REFS).key,
-        ):
-            self.remove(key)
-        before = list(map(str, self.check(repairs=True)))
-        self.assertEqual(list(map(str, self.check())), before)
-
-    def test_unused(self) -> None:
-        """What nothing refers to is collected after a repair."""
-        self.ok(self.store.objects.delete("photos", "large"))
-        self.ok(self.store.objects.delete("photos", "parts"))
-        self.remove(self.row(keys.UPLOADS).key)
-        for row in self.rows(b"d"):
-            self.remove(row.key)
-        self.assert_found(Problem.BLOB_UNUSED, Problem.MANIFEST_UNUSED, Problem.PARTS_UNUSED)
-        self.repair()
-        self.assert_found()
-        self.ok(self.store.collector.run_to_rest())
-        self.assertEqual((self.files(), self.rows(keys.BLOBS), self.rows(b"t")), ([], [], []))
-
-    def test_beyond_repair(self) -> None:
-        """What is lost stays so, and a repair says that it does nothing about it."""
-        self.ok(self.blobs.unlink([self.file_of(self.large)]))
-        for finding in self.check():
-            self.assertFalse(self.ok(repair(self.store.core.writer, finding)))
-        self.assert_found(Problem.BLOB_DAMAGED, Problem.BYTES_LOST)

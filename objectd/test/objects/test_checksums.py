@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from objectd.digests import ALGORITHMS, COMBINABLE
 from objectd.errors import (
     BadDigest,
     ChecksumKindMismatch,
@@ -20,15 +21,7 @@ from objectd.errors import (
 )
 from objectd.model.records import Checksum
 from objectd.objects import Declared, ListedPart
-from objectd.objects.checksums import (
-    ALGORITHMS,
-    FULL_OBJECT_ALGORITHMS,
-    Digests,
-    composite,
-    full_object,
-    hasher,
-    multipart_checksum,
-)
+from objectd.objects.checksums import Digests, composite, full_object, hasher, multipart_checksum
 from objectd.objects.completing import DeclaredObject
 from objectd.test.objects.cases import LARGE, StoreCase
 
@@ -87,7 +80,7 @@ class AlgorithmTests(SynchronousTestCase):
     @given(st.lists(st.binary(max_size=200), min_size=1, max_size=6))
     def test_combined(self, parts: list[bytes]) -> None:
         """The CRC of the whole follows from those of the parts and their sizes."""
-        for algorithm in FULL_OBJECT_ALGORITHMS:
+        for algorithm in COMBINABLE:
             combined = full_object(algorithm, [(digest(algorithm, p), len(p)) for p in parts])
             self.assertEqual(
                 combined, Checksum(algorithm, digest(algorithm, b"".join(parts)), "FULL_OBJECT")

@@ -1,4 +1,4 @@
-"""Copies of objects: bytes that are shared, whatever happens to their source meanwhile."""
+"""Copies of objects: what they are, what they share, and when they are made."""
 
 from __future__ import annotations
 
@@ -6,94 +6,31 @@ import zlib
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.internet.defer import CancelledError, Deferred
 
+from objectd.digests import ALGORITHMS
 from objectd.errors import (
     BucketNotFound,
-    DamagedBlob,
-    DamagedRecord,
     InvalidOperation,
     InvalidTag,
     MetadataTooLarge,
     ObjectNotFound,
-    OperationAborted,
     PreconditionFailed,
 )
-from objectd.interfaces import Commit, Delete, Put, Token
 from objectd.model import keys
-from objectd.model.codec import decode, encode
-from objectd.model.records import Blob, Checksum, Headers, InBlob, InManifest, InRow, Nothing
+from objectd.model.records import Checksum, Headers, InBlob, InManifest, InRow
 from objectd.objects import copying
-from objectd.objects.checksums import ALGORITHMS
 from objectd.objects.conditions import Conditions
 from objectd.objects.copying import ObjectName, Overrides
-from objectd.objects.objects import Object
 from objectd.objects.settings import METADATA_BYTES_MAX
-from objectd.test.objects.cases import LARGE, StoreCase, begin
-
-SOURCES: dict[type[object], bytes] = {
-    Nothing: b"",
-    InRow: b"small",
-    InBlob: LARGE,
-    InManifest: b"part1part2",
-}
-OTHER = b"something else that is too large to be in a row"
-
-
-FILES: dict[type[object], int] = {InBlob: 1, InManifest: 2}
-REFERENCES: dict[type[object], int] = {InBlob: 1, InManifest: 3}
-"""Two parts to their blobs, one version to its manifest."""
-
-FIRST_LOOK: dict[type[object], bytes] = {InBlob: keys.blob(b""), InManifest: keys.manifest(b"")}
-"""What is read once it is known where the bytes are."""
-
-
-def photo(key: str) -> ObjectName:
-    return ObjectName("photos", key)
-
-
-class CopyCase(StoreCase):
-    def setUp(self) -> None:
-        super().setUp()
-        self.sequence = 1 << 32
-
-    def store_as(self, source: type[object], key: str = "a") -> bytes:
-        data = SOURCES[source]
-        if source is InManifest:
-            self.complete(key, self.upload(key, data[:5], data[5:]))
-        else:
-            self.ok(self.store.objects.put("photos", key, data, metadata={"from": key}))
-        return data
-
-    def head(self, key: str, bucket: str = "photos") -> Object:
-        return self.ok(self.store.objects.head(bucket, key))
-
-    def collect(self) -> None:
-        self.ok(self.store.collector.run_to_rest())
-
-    def assert_empty(self) -> None:
-        """When all objects are gone, nothing is left of what they had."""
-        page = self.ok(self.store.listings.objects("photos"))
-        self.ok(self.store.objects.delete_many("photos", [o.key for o in page.objects]))
-        self.collect()
-        left = {tag: self.rows(tag) for tag in (b"B", b"r", b"m", b"M", b"t", b"c", b"p", b"d")}
-        self.assertEqual(
-            (self.files(), {tag: rows for tag, rows in left.items() if rows}), ([], {})
-        )
-
-    def replace_row(self, key: bytes, value: bytes) -> None:
-        self.sequence += 1
-        token = Token(self.store.core.writer.incarnation, self.sequence)
-        self.ok(self.metadata.commit(Commit(token, 0, (Put(key, value),))))
-
-    async def deleted_and_collected(self) -> None:
-        """What another process may do to the source."""
-        await self.store.objects.delete("photos", "a")
-        await self.store.collector.run_to_rest()
-
-    async def replaced_and_collected(self) -> None:
-        await self.store.objects.put("photos", "a", OTHER)
-        await self.store.collector.run_to_rest()
+from objectd.test.objects.cases import LARGE, begin
+from objectd.test.objects.copy_case import (
+    FILES,
+    OTHER,
+    REFERENCES,
+    SOURCES,
+    CopyCase,
+    photo,
+)
 
 
 class CopyTests(CopyCase):
@@ -256,160 +193,6 @@ class OntoItselfTests(CopyCase):
             refs = self.rows(b"r") + self.rows(b"M")
             self.assertEqual(len(refs), REFERENCES.get(source, 0))
             self.assert_empty()
-
-
-class RaceTests(CopyCase):
-    """Something happens between what a copy reads and what it commits."""
-
-    def test_source_is_deleted_and_collected(self) -> None:
-        """A source that is deleted and collected while it is copied is not found: no copy
-        refers to what is gone."""
-        for source, prefix in FIRST_LOOK.items():
-            for interpose in (self.metadata.before, self.metadata.after):
-                self.store_as(source)
-                interpose(prefix, lambda: begin(self.deleted_and_collected()))
-                self.refused(ObjectNotFound, self.store.copies.copy(photo("a"), photo("b")))
-                self.assertEqual((self.files(), self.rows(b"r"), self.rows(b"M")), ([], [], []))
-
-    def test_source_is_replaced_and_collected(self) -> None:
-        """If the source is replaced and the old one collected, the new one is copied."""
-        for source, prefix in FIRST_LOOK.items():
-            for interpose in (self.metadata.before, self.metadata.after):
-                self.store_as(source)
-                interpose(prefix, lambda: begin(self.replaced_and_collected()))
-                self.ok(self.store.copies.copy(photo("a"), photo("b")))
-                self.assertEqual(self.read("b"), OTHER)
-                self.assert_empty()
-
-    def test_source_is_deleted_only(self) -> None:
-        """A source that is deleted and not collected yet is still copied: the copy was begun
-        while it was there."""
-        for source, prefix in FIRST_LOOK.items():
-            data = self.store_as(source)
-            self.metadata.after(prefix, lambda: self.store.objects.delete("photos", "a"))
-            self.ok(self.store.copies.copy(photo("a"), photo("b")))
-            self.collect()
-            self.assertEqual(self.read("b"), data)
-            self.assert_empty()
-
-    def test_target_is_replaced(self) -> None:
-        """If others put the target meanwhile, the copy replaces what they put."""
-        beside = self.beside()
-        for source in SOURCES:
-            data = self.store_as(source)
-            self.metadata.after(keys.live(0)[:1], lambda: beside.objects.put("photos", "b", OTHER))
-            self.ok(self.store.copies.copy(photo("a"), photo("b")))
-            self.collect()
-            self.assertEqual(self.read("b"), data)
-            self.assert_empty()
-
-    def test_bucket_is_deleted(self) -> None:
-        """A copy into a bucket that is deleted meanwhile is refused and leaves nothing."""
-        self.ok(self.store.buckets.create("albums"))
-        for source in SOURCES:
-            self.store_as(source)
-            for interpose in (self.metadata.before, self.metadata.after):
-                interpose(keys.live(0)[:1], lambda: self.store.buckets.delete("albums"))
-                copy = self.store.copies.copy(photo("a"), ObjectName("albums", "b"))
-                self.refused(BucketNotFound, copy)
-                self.ok(self.store.buckets.create("albums"))
-            self.assert_empty()
-
-    def test_same_object_from_both_sides(self) -> None:
-        """Two copies of an object onto itself both hold: one after the other."""
-        beside = self.beside()
-        self.store_as(InBlob)
-        own = Overrides(metadata={"who": "me"})
-        theirs = Overrides(metadata={"who": "they"})
-        self.metadata.after(
-            keys.live(0)[:1], lambda: beside.copies.copy(photo("a"), photo("a"), own=theirs)
-        )
-        self.ok(self.store.copies.copy(photo("a"), photo("a"), own=own))
-        self.collect()
-        self.assertEqual(self.read("a"), LARGE)
-        self.assertEqual(self.head("a").tail.metadata, {"who": "me"})
-        self.assert_empty()
-
-    def test_itself_is_replaced(self) -> None:
-        """A copy of an object onto itself does not bring back what others have replaced."""
-        beside = self.beside()
-        own = Overrides(metadata={"who": "me"})
-        for source in SOURCES:
-            for prefix in (keys.LIVES, keys.PAYLOADS):
-                self.store_as(source)
-                self.metadata.after(prefix, lambda: beside.objects.put("photos", "a", OTHER))
-                self.ok(self.store.copies.copy(photo("a"), photo("a"), own=own))
-                self.collect()
-                self.assertEqual(self.read("a"), OTHER)
-                self.assert_empty()
-
-    def test_replaced_again_and_again(self) -> None:
-        """A copy gives up when its source is replaced each time that it has summed it up."""
-        self.store_as(InBlob)
-        replaced = 0
-
-        async def replace() -> None:
-            nonlocal replaced
-            replaced += 1
-            await self.store.objects.put("photos", "a", OTHER + str(replaced).encode())
-            self.metadata.before(keys.blob(b""), lambda: begin(replace()))
-
-        self.metadata.before(keys.blob(b""), lambda: begin(replace()))
-        copy = self.store.copies.copy(photo("a"), photo("b"), checksum_algorithm="SHA256")
-        self.refused(OperationAborted, copy)
-        self.assertGreaterEqual(replaced, self.store.core.settings.commit_attempts_max)
-
-    def test_caller_goes_away(self) -> None:
-        """A copy whose commit has begun is finished, whatever becomes of its caller."""
-        self.store_as(InBlob)
-        gate: Deferred[None] = Deferred()
-        self.metadata.after(keys.live(0)[:1], lambda: gate)
-        copying_ = begin(self.store.copies.copy(photo("a"), photo("b")))
-        copying_.cancel()
-        self.failureResultOf(copying_, CancelledError)
-        gate.callback(None)
-        self.assertEqual(self.read("b"), LARGE)
-        self.ok(self.store.core.reads.drained())
-
-
-class DamageTests(CopyCase):
-    def test_flagged(self) -> None:
-        """A blob that is known to be damaged is not shared: the copy fails and the target
-        stays as it was."""
-        self.store_as(InBlob)
-        self.ok(self.store.objects.put("photos", "b", OTHER))
-        [row] = [
-            r for r in self.rows(b"B") if decode(Blob, r.value or b"").size_bytes == len(LARGE)
-        ]
-        blob = decode(Blob, row.value or b"")
-        flagged = Blob(blob.drive, blob.digest, blob.size_bytes, blob.account, damaged=True)
-        self.replace_row(row.key, encode(flagged))
-        self.refused(DamagedBlob, self.store.copies.copy(photo("a"), photo("b")))
-        self.assertEqual(self.read("b"), OTHER)
-
-    def test_lost_manifest(self) -> None:
-        """A multipart object whose manifest is lost is not copied."""
-        self.store_as(InManifest)
-        [row] = self.rows(b"m")
-        self.sequence += 1
-        token = Token(self.store.core.writer.incarnation, self.sequence)
-        self.ok(self.metadata.commit(Commit(token, 0, (Delete(row.key),))))
-        self.refused(DamagedRecord, self.store.copies.copy(photo("a"), photo("b")))
-        self.refused(ObjectNotFound, self.store.objects.head("photos", "b"))
-
-    def test_flagged_meanwhile(self) -> None:
-        """A blob that is flagged between the reading and the commit is not shared either."""
-        self.store_as(InBlob)
-        [row] = self.rows(b"B")
-        blob = decode(Blob, row.value or b"")
-        flagged = Blob(blob.drive, blob.digest, blob.size_bytes, blob.account, damaged=True)
-
-        async def flag() -> None:
-            self.replace_row(row.key, encode(flagged))
-
-        self.metadata.after(keys.blob(b""), lambda: begin(flag()))
-        self.refused(DamagedBlob, self.store.copies.copy(photo("a"), photo("b")))
-        self.refused(ObjectNotFound, self.store.objects.head("photos", "b"))
 
 
 class ChecksumTests(CopyCase):

@@ -6,6 +6,7 @@ import hashlib
 
 from twisted.internet.defer import CancelledError
 
+from objectd.digests import ALGORITHMS
 from objectd.errors import (
     BadDigest,
     BucketNotFound,
@@ -15,7 +16,7 @@ from objectd.errors import (
     ObjectNotFound,
 )
 from objectd.objects import Declared
-from objectd.objects.checksums import ALGORITHMS, hasher
+from objectd.objects.checksums import hasher
 from objectd.objects.settings import OBJECT_PUT_BYTES_MAX
 from objectd.test.objects.cases import LARGE, SlowStream, StoreCase, begin
 

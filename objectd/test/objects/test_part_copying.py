@@ -23,7 +23,7 @@ from objectd.objects import copying
 from objectd.objects.conditions import Conditions
 from objectd.objects.settings import PART_NUMBER_MAX
 from objectd.test.objects.cases import LARGE, begin
-from objectd.test.objects.test_copying import OTHER, SOURCES, CopyCase, photo
+from objectd.test.objects.copy_case import OTHER, SOURCES, CopyCase, photo
 
 PARTS = (b"the first part", b"the second", b"third")
 

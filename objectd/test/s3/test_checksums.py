@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from objectd.auth.payload import PayloadMode
+from objectd.digests import ALGORITHMS
 from objectd.objects import ObjectSettings
-from objectd.objects.checksums import ALGORITHMS, hasher
+from objectd.objects.checksums import hasher
 from objectd.test.s3.test_objects import ObjectsTestCase, code_of
 from objectd.test.s3.wire import Upload, WireTestCase, error_document
 from objectd.testing.s3 import MemoryServer

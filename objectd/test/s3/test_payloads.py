@@ -10,7 +10,8 @@ from operator import itemgetter
 import attrs
 
 from objectd.auth.payload import PayloadMode
-from objectd.objects.checksums import ALGORITHMS, hasher
+from objectd.digests import ALGORITHMS
+from objectd.objects.checksums import hasher
 from objectd.test.s3.wire import (
     BUCKET,
     CHUNKED_MODES,

@@ -8,7 +8,7 @@ from hashlib import sha256
 import attrs
 from boto3.s3.transfer import TransferConfig
 
-from objectd.objects.checksums import ALGORITHMS
+from objectd.digests import ALGORITHMS
 from objectd.test.s3.test_checksums import (
     BOTO_KNOWS,
     CRCS,
