@@ -45,5 +45,6 @@ async def authenticate(
     if claim.security_token is not None:
         raise InvalidToken
     verified = verify(request, claim, credential.secret_key, now_us=now_us, region=region)
-    payload = read_payload(with_hoisted_headers(request), verified)
+    whole = with_hoisted_headers(request) if claim.hoists else request
+    payload = read_payload(whole, verified)
     return Principal(credential.account, credential.access_key, payload)

@@ -9,7 +9,8 @@ path is never normalised: `//`, `.` and `..` are parts of keys.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TypeAlias
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
@@ -19,6 +20,8 @@ Query: TypeAlias = Sequence[tuple[bytes, bytes]]
 """Decoded names and values in the order in which they came."""
 
 _is_unreserved = re.compile(rb"[A-Za-z0-9._~-]*").fullmatch
+_is_plain_path = re.compile(rb"[A-Za-z0-9._~/-]+").fullmatch
+_SPACES = b" \t\n\r\v\f"
 
 
 def parse_query(raw_query: bytes) -> Query:
@@ -38,8 +41,10 @@ def canonical_query(query: Query) -> bytes:
 
 def canonical_path(raw_path: bytes) -> bytes:
     """Each segment is decoded by itself, so `%2F` stays apart from `/`, as it was signed."""
-    if b"%" not in raw_path and _is_unreserved(raw_path.replace(b"/", b"")):
-        return raw_path or b"/"
+    if _is_plain_path(raw_path):
+        return raw_path
+    if not raw_path:
+        return b"/"
     return b"/".join([_encode(unquote_to_bytes(segment)) for segment in raw_path.split(b"/")])
 
 
@@ -53,6 +58,18 @@ def canonical_headers(headers: Headers, signed_headers: Iterable[bytes]) -> byte
     return b"".join([b"%b:%b\n" % (name, b",".join(values[name])) for name in values])
 
 
+def quick_canonical_headers(
+    fields: Mapping[bytes, bytes], headers: Headers, signed_headers: tuple[bytes, ...]
+) -> bytes:
+    """The same as `canonical_headers`, for headers of which the `fields` are joined already:
+    where no value holds a space, the lines are those of a form that is kept."""
+    values = [fields.get(name, b"") for name in dict.fromkeys(signed_headers)]
+    joined = b"".join(values)
+    if len(joined.translate(None, _SPACES)) != len(joined):
+        return canonical_headers(headers, signed_headers)
+    return _header_lines(signed_headers) % tuple(values)
+
+
 def canonical_request(
     method: str,
     raw_path: bytes,
@@ -62,16 +79,33 @@ def canonical_request(
     payload: str,
 ) -> bytes:
     """`payload` is the SHA-256 of the body in hexadecimal, or what stands for it."""
-    return b"\n".join(
-        (
-            method.encode(),
-            canonical_path(raw_path),
-            canonical_query(query),
-            canonical_headers(headers, signed_headers),
-            b";".join(signed_headers),
-            payload.encode(),
-        )
+    return joined_request(
+        method,
+        canonical_path(raw_path),
+        canonical_query(query),
+        canonical_headers(headers, signed_headers),
+        signed_headers,
+        payload,
     )
+
+
+def joined_request(
+    method: str,
+    path: bytes,
+    query: bytes,
+    headers: bytes,
+    signed_headers: Sequence[bytes],
+    payload: str,
+) -> bytes:
+    """A canonical request of its parts, each in its one spelling."""
+    names = b";".join(signed_headers)
+    return b"\n".join((method.encode(), path, query, headers, names, payload.encode()))
+
+
+@lru_cache(maxsize=256)
+def _header_lines(signed_headers: tuple[bytes, ...]) -> bytes:
+    names = dict.fromkeys(signed_headers)
+    return b"".join([b"%b:%%b\n" % name.replace(b"%", b"%%") for name in names])
 
 
 def _decode(text: bytes) -> bytes:

@@ -1,16 +1,20 @@
 """What a request says of its signature: in the Authorization header, or in the query.
 
 Reading a claim proves nothing; `objectd.auth.sigv4.verify` does.
+
+All but the signature is the same in many requests of one client: what a query or a header
+says without its signature is read once and remembered, by its very bytes.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
 
-import attrs
-
-from objectd.auth.canonical import Query, parse_query
+from objectd.auth.canonical import Query, canonical_query, parse_query
 from objectd.auth.errors import (
     AccessDenied,
     AuthError,
@@ -45,12 +49,15 @@ _PARAMETERS = {name.encode() for name in _REQUIRED_PARAMETERS} | {
     b"X-Amz-Content-Sha256",
     b"X-Amz-Security-Token",
 }
+_OF_SIGNATURE = {name.lower().encode() for name in _REQUIRED_PARAMETERS}
+_REMEMBERED_BYTES_MAX = 1024
+"""Longer texts are read anew each time, so that nobody can fill the memory with them."""
+
 _is_timestamp = re.compile(r"\d{8}T\d{6}Z", re.ASCII).fullmatch
 _is_number = re.compile(r"-?\d{1,9}", re.ASCII).fullmatch
 
 
-@attrs.frozen
-class Scope:
+class Scope(NamedTuple):
     """Where, and on which day (YYYYMMDD, UTC), a signature is good."""
 
     date: str
@@ -61,12 +68,13 @@ class Scope:
         return f"{self.date}/{self.region}/{self.service}/aws4_request"
 
 
-@attrs.frozen
-class Claim:
+class Claim(NamedTuple):
     """Who says to have signed what, and when.
 
     `timestamp` is the time as it was signed (20130524T000000Z), `payload` the value of
-    x-amz-content-sha256. `expires_seconds` is None in the header form.
+    x-amz-content-sha256. `expires_seconds` is None in the header form. `query` is all that
+    was signed of it, everything but the signature, and `canonical_query` its one spelling;
+    `hoists`: it carries headers of S3 that are not of the signature.
     """
 
     access_key: str
@@ -78,8 +86,9 @@ class Claim:
     payload: str
     security_token: str | None
     expires_seconds: int | None
-    query: Query = attrs.field(repr=False)
-    """The query as it was signed: all of it but the signature."""
+    query: Query
+    canonical_query: bytes
+    hoists: bool
 
     @property
     def malformed(self) -> type[MalformedClaim]:
@@ -89,25 +98,144 @@ class Claim:
         return AuthorizationQueryParametersError
 
 
+class _SignedQuery(NamedTuple):
+    """A query without its signature; `v4` and `v2`: it is that of a presigned request."""
+
+    pairs: Query
+    canonical: bytes
+    v4: bool
+    v2: bool
+    hoists: bool
+
+
+class _Authorization(NamedTuple):
+    access_key: str
+    scope: Scope
+    signed_headers: tuple[bytes, ...]
+    signature: str
+
+
+class _Parameters(NamedTuple):
+    """`payload` and `token` are '' where the query does not have them."""
+
+    access_key: str
+    scope: Scope
+    timestamp: str
+    time_us: int
+    signed_headers: tuple[bytes, ...]
+    signature: str
+    payload: str
+    token: str
+    expires_seconds: int
+
+
 def read_claim(request: HttpRequest) -> Claim:
     """The one claim of a request. An anonymous one is refused, and so is one with several."""
     authorization = request.header(b"authorization")
-    query = parse_query(request.raw_query)
-    names = {name for name, _ in query}
-    presigned = not _V4_PARAMETERS.isdisjoint(names)
-    presigned_v2 = not _V2_PARAMETERS.isdisjoint(names)
-    if (authorization is not None) + presigned + presigned_v2 > 1:
+    raw_query, signature = request.raw_query, ""
+    if raw_query:
+        raw_query, signature = without_signature(raw_query)
+    remember = len(raw_query) <= _REMEMBERED_BYTES_MAX
+    query = (_read_query if remember else _read_query.__wrapped__)(raw_query)
+    if (authorization is not None) + query.v4 + query.v2 > 1:
         raise SeveralAuthMechanisms
-    if presigned_v2:
+    if query.v2:
         raise UnsupportedSignatureVersion
-    if presigned:
-        return _read_parameters(request, query)
+    if query.v4:
+        read = _read_parameters if remember else _read_parameters.__wrapped__
+        return _claim_in_query(request, query, read(raw_query), signature)
     if authorization is None:
         raise AccessDenied("Access Denied")
-    return _read_authorization(request, authorization, query)
+    return _claim_in_header(request, query, authorization)
 
 
-def _read_authorization(request: HttpRequest, authorization: bytes, query: Query) -> Claim:
+def without_signature(raw_query: bytes) -> tuple[bytes, str]:
+    """A query with the value of X-Amz-Signature taken out, and that value; '' if it is not
+    there so plainly: then it is still in the query."""
+    return _apart(raw_query, b"X-Amz-Signature=", b"&", b"&")
+
+
+def _apart(text: bytes, name: bytes, before: bytes, end: bytes) -> tuple[bytes, str]:
+    start = text.rfind(name)
+    if start < 0 or (start > 0 and text[start - 1] not in before):
+        return text, ""
+    start += len(name)
+    stop = text.find(end, start)
+    value = text[start:] if stop < 0 else text[start:stop]
+    if not value.isalnum():
+        return text, ""
+    return text[:start] + text[start + len(value) :], value.decode()
+
+
+def _claim_in_header(request: HttpRequest, query: _SignedQuery, authorization: bytes) -> Claim:
+    text, signature = _apart(authorization, b"Signature=", b" ,", b",")
+    remember = len(text) <= _REMEMBERED_BYTES_MAX
+    said = (_read_authorization if remember else _read_authorization.__wrapped__)(text)
+    fields = request.fields
+    timestamp, time_us = _read_date(fields.get(b"x-amz-date"), fields)
+    malformed = AuthorizationHeaderMalformed
+    payload = fields.get(b"x-amz-content-sha256")
+    if payload is None:
+        raise MissingContentSHA256
+    token = fields.get(b"x-amz-security-token")
+    return Claim(
+        said.access_key,
+        said.scope,
+        timestamp,
+        time_us,
+        said.signed_headers,
+        signature or said.signature,
+        _ascii(payload, malformed),
+        None if token is None else _ascii(token, malformed),
+        None,
+        query.pairs,
+        query.canonical,
+        query.hoists,
+    )
+
+
+def _claim_in_query(
+    request: HttpRequest, query: _SignedQuery, said: _Parameters, signature: str
+) -> Claim:
+    # Some signers move these two into the query, like every other x-amz-* header.
+    malformed = AuthorizationQueryParametersError
+    payload = said.payload or _header(request, b"x-amz-content-sha256", malformed)
+    token = said.token or _header(request, b"x-amz-security-token", malformed)
+    return Claim(
+        said.access_key,
+        said.scope,
+        said.timestamp,
+        said.time_us,
+        said.signed_headers,
+        signature or said.signature,
+        payload or UNSIGNED_PAYLOAD,
+        token,
+        said.expires_seconds,
+        query.pairs,
+        query.canonical,
+        query.hoists,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _read_query(raw_query: bytes) -> _SignedQuery:
+    pairs = parse_query(raw_query)
+    names = {name for name, _ in pairs}
+    signed = [pair for pair in pairs if pair[0] != b"X-Amz-Signature"]
+    return _SignedQuery(
+        pairs=signed,
+        canonical=canonical_query(signed),
+        v4=not _V4_PARAMETERS.isdisjoint(names),
+        v2=not _V2_PARAMETERS.isdisjoint(names),
+        hoists=any(
+            name.startswith(b"x-amz-") and name not in _OF_SIGNATURE
+            for name in map(bytes.lower, names)
+        ),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _read_authorization(authorization: bytes) -> _Authorization:
     malformed = AuthorizationHeaderMalformed
     algorithm, _, rest = _ascii(authorization, malformed).partition(" ")
     if algorithm != ALGORITHM:
@@ -120,27 +248,14 @@ def _read_authorization(request: HttpRequest, authorization: bytes, query: Query
             "Credential, SignedHeaders, and Signature."
         )
     access_key, scope = _read_credential(fields["Credential"], malformed)
-    timestamp, time_us = _read_date(request)
-    payload = _header(request, b"x-amz-content-sha256", malformed)
-    if payload is None:
-        raise MissingContentSHA256
-    return Claim(
-        access_key=access_key,
-        scope=scope,
-        timestamp=timestamp,
-        time_us=time_us,
-        signed_headers=tuple(fields["SignedHeaders"].encode().split(b";")),
-        signature=fields["Signature"],
-        payload=payload,
-        security_token=_header(request, b"x-amz-security-token", malformed),
-        expires_seconds=None,
-        query=query,
-    )
+    signed_headers = tuple(fields["SignedHeaders"].encode().split(b";"))
+    return _Authorization(access_key, scope, signed_headers, fields["Signature"])
 
 
-def _read_parameters(request: HttpRequest, query: Query) -> Claim:
+@lru_cache(maxsize=1024)
+def _read_parameters(raw_query: bytes) -> _Parameters:
     malformed = AuthorizationQueryParametersError
-    fields = _amz_parameters(query)
+    fields = _amz_parameters(parse_query(raw_query))
     if not fields.keys() >= _REQUIRED_PARAMETERS:
         raise malformed(
             "Query-string authentication version 4 requires the X-Amz-Algorithm, "
@@ -154,24 +269,16 @@ def _read_parameters(request: HttpRequest, query: Query) -> Claim:
     time_us = _parse_timestamp(timestamp)
     if time_us is None:
         raise malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
-    # Some signers move these two into the query, like every other x-amz-* header.
-    payload = fields.get("X-Amz-Content-Sha256") or _header(
-        request, b"x-amz-content-sha256", malformed
-    )
-    token = fields.get("X-Amz-Security-Token") or _header(
-        request, b"x-amz-security-token", malformed
-    )
-    return Claim(
+    return _Parameters(
         access_key=access_key,
         scope=scope,
         timestamp=timestamp,
         time_us=time_us,
         signed_headers=tuple(fields["X-Amz-SignedHeaders"].encode().split(b";")),
         signature=fields["X-Amz-Signature"],
-        payload=payload or UNSIGNED_PAYLOAD,
-        security_token=token,
+        payload=fields.get("X-Amz-Content-Sha256", ""),
+        token=fields.get("X-Amz-Security-Token", ""),
         expires_seconds=_read_expires(fields["X-Amz-Expires"]),
-        query=[pair for pair in query if pair[0] != b"X-Amz-Signature"],
     )
 
 
@@ -203,15 +310,25 @@ def _read_credential(credential: str, malformed: type[MalformedClaim]) -> tuple[
     return access_key, Scope(*scope[:3])
 
 
-def _read_date(request: HttpRequest) -> tuple[str, int]:
+def _read_date(amz_date: bytes | None, fields: Mapping[bytes, bytes]) -> tuple[str, int]:
     """The time of a request: x-amz-date if it is there, else Date."""
-    date = _header(request, b"x-amz-date", AuthorizationHeaderMalformed)
-    if date is None:
-        date = _from_http_date(_header(request, b"date", AuthorizationHeaderMalformed) or "")
-    time_us = _parse_timestamp(date)
+    if amz_date is not None:
+        remember = len(amz_date) <= _REMEMBERED_BYTES_MAX
+        read = _read_amz_date if remember else _read_amz_date.__wrapped__
+        timestamp, time_us = read(amz_date)
+    else:
+        date = _ascii(fields.get(b"date", b""), AuthorizationHeaderMalformed)
+        timestamp = _from_http_date(date)
+        time_us = _parse_timestamp(timestamp)
     if time_us is None:
         raise AccessDenied("AWS authentication requires a valid Date or x-amz-date header")
-    return date, time_us
+    return timestamp, time_us
+
+
+@lru_cache(maxsize=1024)
+def _read_amz_date(amz_date: bytes) -> tuple[str, int | None]:
+    timestamp = _ascii(amz_date, AuthorizationHeaderMalformed)
+    return timestamp, _parse_timestamp(timestamp)
 
 
 def _from_http_date(date: str) -> str:

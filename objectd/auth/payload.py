@@ -82,6 +82,8 @@ class PayloadCheck:
 def read_payload(request: HttpRequest, verified: Verified) -> PayloadCheck:
     """What a request that was verified declares of its body."""
     declared = verified.claim.payload
+    if declared == _EMPTY_SHA256 and _LENGTHS.isdisjoint(request.fields):
+        return _OF_NOTHING
     mode = _read_mode(declared)
     trailers = _read_trailers(request)
     if trailers and not mode.value.endswith("-TRAILER"):
@@ -160,3 +162,9 @@ class _Unchecked:
 
     def finish(self) -> dict[str, str]:
         return {}
+
+
+_EMPTY_SHA256 = sha256().hexdigest()
+_LENGTHS = frozenset({b"content-length", b"x-amz-trailer"})
+_OF_NOTHING = PayloadCheck(PayloadMode.SHA256, None, (), partial(_DigestChecked, _EMPTY_SHA256))
+"""What most GET requests declare."""

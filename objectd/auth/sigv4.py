@@ -6,12 +6,14 @@ The rules: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 import attrs
 
-from objectd.auth.canonical import canonical_request
+from objectd.auth.canonical import canonical_path, joined_request, quick_canonical_headers
 from objectd.auth.claim import ALGORITHM, Claim, Scope
 from objectd.auth.errors import (
     HeadersNotSigned,
@@ -20,7 +22,14 @@ from objectd.auth.errors import (
     RequestTimeTooSkewed,
     SignatureDoesNotMatch,
 )
-from objectd.protocol.messages import Headers, HttpRequest
+from objectd.protocol.messages import HttpRequest
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as HASH
+
+_BLOCK_BYTES = 64
+_INNER = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER = bytes(byte ^ 0x5C for byte in range(256))
 
 SKEW_US_MAX = 15 * 60 * 1_000_000
 """How far the clocks of a client and of this server may be apart."""
@@ -46,12 +55,12 @@ def verify(
     """Check all that `claim`, read from this very request, says. `region` None allows any."""
     _check_time(claim, now_us)
     _check_scope(claim, region, service)
-    _check_coverage(request.headers, claim.signed_headers)
-    canonical = canonical_request(
+    _check_coverage(request.fields, claim.signed_headers)
+    canonical = joined_request(
         request.method,
-        request.raw_path,
-        claim.query,
-        request.headers,
+        canonical_path(request.raw_path),
+        claim.canonical_query,
+        quick_canonical_headers(request.fields, request.headers, claim.signed_headers),
         claim.signed_headers,
         claim.payload,
     )
@@ -63,11 +72,29 @@ def verify(
 
 
 def string_to_sign(timestamp: str, scope: Scope, canonical: bytes) -> bytes:
-    return f"{ALGORITHM}\n{timestamp}\n{scope}\n{sha256(canonical).hexdigest()}".encode()
+    return _before_digest(timestamp, scope) + sha256(canonical).hexdigest().encode()
+
+
+@lru_cache(maxsize=1024)
+def _before_digest(timestamp: str, scope: Scope) -> bytes:
+    return f"{ALGORITHM}\n{timestamp}\n{scope}\n".encode()
 
 
 def sign(key: bytes, to_sign: bytes) -> str:
-    return hmac.digest(key, to_sign, "sha256").hex()
+    """HMAC-SHA256 (RFC 2104) in hexadecimal: with the two padded forms of the key hashed
+    already, it takes less than half of the time that `hmac.digest` does."""
+    inner, outer = _padded(key)
+    digest = inner.copy()
+    digest.update(to_sign)
+    whole = outer.copy()
+    whole.update(digest.digest())
+    return whole.hexdigest()
+
+
+@lru_cache(maxsize=1024)
+def _padded(key: bytes) -> tuple[HASH, HASH]:
+    block = (sha256(key).digest() if len(key) > _BLOCK_BYTES else key).ljust(_BLOCK_BYTES, b"\0")
+    return sha256(block.translate(_INNER)), sha256(block.translate(_OUTER))
 
 
 @lru_cache(maxsize=1024)
@@ -108,9 +135,12 @@ def _check_scope(claim: Claim, region: str | None, service: str) -> None:
         )
 
 
-def _check_coverage(headers: Headers, signed_headers: tuple[bytes, ...]) -> None:
+def _check_coverage(fields: Mapping[bytes, bytes], signed_headers: tuple[bytes, ...]) -> None:
     """Host and every x-amz-* header must be signed: each changes what the request means."""
-    unsigned = {name for name, _ in headers if name.startswith(b"x-amz-")} | {b"host"}
-    unsigned.difference_update(signed_headers)
-    if unsigned:
-        raise HeadersNotSigned(sorted(name.decode("latin-1") for name in unsigned))
+    unsigned = fields.keys() - signed_headers
+    if b"host" in signed_headers and b"x-amz-" not in b"\n".join(unsigned):
+        return
+    missing = {name for name in unsigned if name.startswith(b"x-amz-")}
+    missing |= {b"host"} - {*signed_headers}
+    if missing:
+        raise HeadersNotSigned(sorted(name.decode("latin-1") for name in missing))

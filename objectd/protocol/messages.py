@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from objectd.streams import ByteStream
 
@@ -33,6 +33,17 @@ class HttpRequest:
     request_id: str
     secure: bool = False
     peer: str = ""
+    fields: Mapping[bytes, bytes] = attrs.field(init=False, eq=False, repr=False)
+    """The values by name, several of one name joined with commas (RFC 9110, 5.3)."""
+
+    @fields.default
+    def _joined(self) -> Mapping[bytes, bytes]:
+        fields = dict(self.headers)
+        if len(fields) < len(self.headers):
+            fields.clear()
+            for name, value in self.headers:
+                fields[name] = b"%b,%b" % (fields[name], value) if name in fields else value
+        return fields
 
     @property
     def raw_path(self) -> bytes:
@@ -43,9 +54,8 @@ class HttpRequest:
         return self.target.partition(b"?")[2]
 
     def header(self, name: bytes) -> bytes | None:
-        """The value of a header, several joined with commas (RFC 9110, 5.3); None if absent."""
-        values = [value for key, value in self.headers if key == name]
-        return b",".join(values) if values else None
+        """The value of a header, as in `fields`; None if absent."""
+        return self.fields.get(name)
 
 
 @attrs.frozen
