@@ -247,7 +247,7 @@ class Appends:
                 part = Part(
                     size_bytes=ingested.size_bytes,
                     modified_us=head.modified_us,
-                    etag=ingested.md5.hex(),
+                    etag=ingested.etag,
                     blob=source.blob,
                     attempt=attempt,
                     checksums=(ingested.checksum,),
@@ -270,9 +270,7 @@ class Appends:
         return ObjectHead(
             size_bytes=wanted.offset_bytes + ingested.size_bytes,
             modified_us=ground.old.time_after(self._core.now_us()),
-            etag=appended_etag(ground.head.etag, ingested.md5)
-            if ground.head
-            else ingested.md5.hex(),
+            etag=appended_etag(ground.head.etag, ingested.etag) if ground.head else ingested.etag,
             version=version,
             owner=wanted.place.owner,
             storage_class=ground.head.storage_class if ground.head else "STANDARD",
@@ -289,11 +287,12 @@ def _payload(wanted: _Wanted, source: Source, row: Row | None) -> bytes:
     return decode_payload(row.value)
 
 
-def appended_etag(etag: str, md5: bytes) -> str:
+def appended_etag(etag: str, appended: str) -> str:
     """The ETag after an append: like a multipart one, but each append is chained to what was
     there, so that it costs nothing to make and is never that of one PUT."""
     before, _, count = etag.partition("-")
-    chained = hashlib.md5(bytes.fromhex(before) + md5, usedforsecurity=False)
+    added, _, _ = appended.partition("-")
+    chained = hashlib.md5(bytes.fromhex(before + added), usedforsecurity=False)
     return f"{chained.hexdigest()}-{int(count or 1) + 1}"
 
 

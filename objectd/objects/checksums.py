@@ -6,13 +6,17 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeAlias
 
 import attrs
+from blake3 import blake3
 
 from objectd.digests import ALGORITHMS, COMBINABLE, Hasher, combined, new_hasher
 from objectd.errors import BadDigest, InvalidOperation
 from objectd.model.records import Checksum
+from objectd.objects.settings import ETagKind
 
 DEFAULT_ALGORITHM = "CRC64NVME"
 """What S3 computes where the client names no algorithm."""
@@ -84,39 +88,68 @@ class Declared:
 NOTHING_DECLARED = Declared()
 
 
-class Digests:
-    """MD5, for the ETag, and the checksums of the bytes that pass: the one to be kept first,
-    then the one that was declared, where that is another one."""
+_SLOW = frozenset({"MD5", "SHA1", "SHA256", "SHA512"})
+_BLAKE3_BYTES = 16
 
-    def __init__(self, declared: Declared) -> None:
+_Update: TypeAlias = Callable[[bytes], object]
+
+
+class Digests:
+    """The ETag and the checksums of the bytes that pass: the one to be kept first, then the
+    one that was declared, where that is another one."""
+
+    def __init__(self, declared: Declared, etag: ETagKind = ETagKind.MD5) -> None:
         algorithm = declared.algorithm or declared.kept or DEFAULT_ALGORITHM
         self._declared = declared
         self._algorithm = algorithm
-        self._md5 = hashlib.md5(usedforsecurity=False)
-        names = dict.fromkeys((declared.kept or algorithm, algorithm))
-        self._checksums = {name: hasher(name) for name in names}
-        self.size_bytes = 0
+        self._names = tuple(dict.fromkeys((declared.kept or algorithm, algorithm)))
+        self._hashers = {name: hasher(name) for name in self._names}
+        if (etag is ETagKind.MD5 or declared.md5 is not None) and "MD5" not in self._hashers:
+            self._hashers["MD5"] = hasher("MD5")
+        self._opaque = blake3() if etag is ETagKind.BLAKE3 else None
 
     def update(self, data: bytes) -> None:
-        """May run in a thread, one call at a time."""
-        self._md5.update(data)
-        for checksum in self._checksums.values():
-            checksum.update(data)
-        self.size_bytes += len(data)
+        for hashing in self._hashers.values():
+            hashing.update(data)
+        if self._opaque is not None:
+            self._opaque.update(data)
+
+    def apart(self) -> list[Callable[[Sequence[bytes]], None]]:
+        """Instead of `update`, for several threads at once: each of these functions is to be
+        given all pieces, in order."""
+        slow: list[_Update] = []
+        quick: list[_Update] = []
+        for name, hashing in self._hashers.items():
+            (slow if name in _SLOW else quick).append(hashing.update)
+        if self._opaque is not None:
+            quick.append(self._opaque.update)
+        groups = [[update] for update in slow] or [[]]
+        groups[0] += quick
+        return [partial(_update, group) for group in groups]
 
     @property
-    def md5(self) -> bytes:
-        return self._md5.digest()
+    def etag(self) -> str:
+        if self._opaque is not None:
+            return f"{self._opaque.digest()[:_BLAKE3_BYTES].hex()}-1"
+        return self._hashers["MD5"].digest().hex()
 
     def verified(self) -> tuple[Checksum, ...]:
         """The checksums. Raises `BadDigest` if the bytes are not those declared."""
-        if self._declared.md5 is not None and self._declared.md5 != self.md5:
-            raise BadDigest("Content-MD5", self._declared.md5.hex(), self.md5.hex())
-        computed = {name: checksum.digest() for name, checksum in self._checksums.items()}
+        if self._declared.md5 is not None:
+            md5 = self._hashers["MD5"].digest()
+            if self._declared.md5 != md5:
+                raise BadDigest("Content-MD5", self._declared.md5.hex(), md5.hex())
+        computed = {name: self._hashers[name].digest() for name in self._names}
         declared = self._declared.checksum()
         if declared is not None and declared != computed[self._algorithm]:
             raise BadDigest(self._algorithm, declared.hex(), computed[self._algorithm].hex())
         return tuple(Checksum(name, value) for name, value in computed.items())
+
+
+def _update(updates: Sequence[_Update], pieces: Sequence[bytes]) -> None:
+    for piece in pieces:
+        for update in updates:
+            update(piece)
 
 
 def checksum_mismatch(expected: str, actual: str) -> str:
@@ -135,10 +168,11 @@ def composite(algorithm: str, parts: list[bytes]) -> Checksum:
     return Checksum(algorithm, whole.digest(), "COMPOSITE")
 
 
-def multipart_etag(md5s: list[bytes]) -> str:
+def multipart_etag(etags: Sequence[str]) -> str:
     """The ETag of a multipart object: MD5 of the parts' MD5s, and their number."""
-    whole = hashlib.md5(b"".join(md5s), usedforsecurity=False)
-    return f"{whole.hexdigest()}-{len(md5s)}"
+    digests = (bytes.fromhex(etag.partition("-")[0]) for etag in etags)
+    whole = hashlib.md5(b"".join(digests), usedforsecurity=False)
+    return f"{whole.hexdigest()}-{len(etags)}"
 
 
 def full_object(algorithm: str, parts: list[tuple[bytes, int]]) -> Checksum:

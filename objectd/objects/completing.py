@@ -217,7 +217,7 @@ class Completions:
         """The second commit."""
         core, place, upload = self._core, attempt.place, attempt.upload
         version = core.ids.uid()
-        etag = multipart_etag([bytes.fromhex(part.etag) for part in parts])
+        etag = multipart_etag([part.etag for part in parts])
         checksums = (whole,) if whole else ()
         listed = listed_bits([part.number for part in wanted.listed])
         old = await read_current(core, place.bucket, place.key)

@@ -5,23 +5,30 @@ Hashing and writing run in threads beside each other, and the next bytes are rea
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable, Sequence
 
 import attrs
-from twisted.internet.defer import Deferred, DeferredList
-from twisted.python.failure import Failure
 
 from objectd.errors import EntityTooLarge, IncompleteBody
 from objectd.interfaces import BlobFile, IBlobStore, IBlobWriter, RunInThread, SealedBlob
 from objectd.model.records import Blob, Checksum
 from objectd.objects.checksums import Declared, Digests, hasher
 from objectd.objects.ids import IdSource
+from objectd.objects.settings import ETagKind
+from objectd.objects.tee import Consume, Tee
 from objectd.streams import ByteStream
 
-PIECE_BYTES_MAX = 1 << 20
+PIECE_BYTES = 1 << 20
+"""Smaller pieces are joined to this size, where that much is there."""
+
 PIECE_BYTES_MIN = 64 << 10
-_BUFFERS_A_STREAM = 3
-"""One being written, one being filled, one in the transport."""
+STREAM_BYTES_MAX = 2 << 20
+"""What of one body may wait to be hashed and written. All bodies share half the budget; where
+that is less than two pieces for each, a body's next piece is read only when the last one is
+done with, and then it is the connection that accounts for it."""
+
+_THREAD_BYTES_MIN = 64 << 10
+"""Hashing up to this much costs no more than handing it to a thread does."""
 
 
 @attrs.define
@@ -59,11 +66,11 @@ class StagedBlob:
 
 @attrs.frozen
 class Ingested:
-    """A whole, verified body: in `payload` if it is small, else in `staged`. `checksums` are
-    as `Digests` gives them."""
+    """A whole, verified body: in `payload` if it is small, else in `staged`. `etag` and
+    `checksums` are as `Digests` gives them."""
 
     size_bytes: int
-    md5: bytes
+    etag: str
     checksums: tuple[Checksum, ...]
     payload: bytes
     staged: StagedBlob | None
@@ -82,12 +89,19 @@ class Intake:
     """Takes bodies in, sharing one budget of memory between those under way."""
 
     def __init__(
-        self, blobs: IBlobStore, ids: IdSource, *, run_in_thread: RunInThread, memory_bytes: int
+        self,
+        blobs: IBlobStore,
+        ids: IdSource,
+        *,
+        run_in_thread: RunInThread,
+        memory_bytes: int,
+        etag: ETagKind = ETagKind.MD5,
     ) -> None:
         self._blobs = blobs
         self._ids = ids
         self._run_in_thread = run_in_thread
         self._memory_bytes = memory_bytes
+        self._etag = etag
         self._streams = 0
 
     async def take(
@@ -112,9 +126,9 @@ class Intake:
         pieces = _Pieces(stream, size_bytes_max if size_bytes is None else size_bytes)
         self._streams += 1
         try:
-            first = await pieces.read(min(inline_bytes_max + 1, PIECE_BYTES_MAX))
+            first = await pieces.read(inline_bytes_max + 1)
             if len(first) <= inline_bytes_max and pieces.ended:
-                ingested = _inline(first, declared)
+                ingested = _inline(first, Digests(declared, self._etag))
             else:
                 pieces.put_back(first)
                 del first  # else every upload would hold it to its end
@@ -125,6 +139,13 @@ class Intake:
         if size_bytes is not None and ingested.size_bytes != size_bytes:
             await ingested.drop()
             raise IncompleteBody(f"{ingested.size_bytes} bytes came, {size_bytes} were declared")
+        return ingested
+
+    def take_whole(self, data: bytes, declared: Declared, *, size_bytes: int | None) -> Ingested:
+        """As `take`, of a body to be kept in memory that is there already."""
+        ingested = _inline(data, Digests(declared, self._etag))
+        if size_bytes not in (None, len(data)):
+            raise IncompleteBody(f"{len(data)} bytes came, {size_bytes} were declared")
         return ingested
 
     async def checksum(self, stream: ByteStream, algorithm: str) -> Checksum:
@@ -141,40 +162,51 @@ class Intake:
         self, pieces: _Pieces, declared: Declared, size_bytes: int | None, prefix: bytes
     ) -> Ingested:
         uid = self._ids.uid()
-        digests = Digests(declared)
+        digests = Digests(declared, self._etag)
         whole_bytes = None if size_bytes is None else len(prefix) + size_bytes
         writer = await self._blobs.create(uid, size_bytes=whole_bytes)
-        under_way: Deferred[None] | None = None
+        tee = Tee(_writing(writer), *map(self._hashing, digests.apart()))
         try:
             if prefix:
                 await writer.write(prefix)
-            piece = await pieces.read(1)
-            while piece or not pieces.ended:
-                under_way = Deferred.fromCoroutine(self._store(piece, digests, writer))
+            while piece := await pieces.read(self._piece_bytes()):
+                await tee.put(piece, held_bytes_max=self._held_bytes_max())
                 del piece  # it is stored long before a slow client has sent the next
-                piece = await pieces.read(self._piece_bytes())
-                await under_way
+            await tee.drain()
             finished = await writer.finish()
             checksums = digests.verified()
         except BaseException:
-            if under_way is not None:
-                under_way.addErrback(lambda _: None)
+            tee.stop()
             await writer.abort()
             raise
         staged = StagedBlob(uid, finished, writer, self._blobs)
-        return Ingested(digests.size_bytes, digests.md5, checksums, b"", staged)
+        return Ingested(pieces.size_bytes, digests.etag, checksums, b"", staged)
 
-    async def _store(self, piece: bytes, digests: Digests, writer: IBlobWriter) -> None:
-        """Hash and write one piece, both at once; ends when neither touches it any more."""
-        hashing = self._run_in_thread(digests.update, piece)
-        writing = Deferred.fromCoroutine(writer.write(piece))
-        for succeeded, result in await DeferredList([hashing, writing], consumeErrors=True):
-            if not succeeded:
-                cast(Failure, result).raiseException()
+    def _hashing(self, update: Callable[[Sequence[bytes]], None]) -> Consume:
+        async def consume(pieces: Sequence[bytes]) -> None:
+            if sum(map(len, pieces)) <= _THREAD_BYTES_MIN:
+                update(pieces)
+            else:
+                await self._run_in_thread(update, pieces)
+
+        return consume
+
+    def _share(self) -> int:
+        return self._memory_bytes // 2 // self._streams
 
     def _piece_bytes(self) -> int:
-        share = self._memory_bytes // (self._streams * _BUFFERS_A_STREAM)
-        return max(PIECE_BYTES_MIN, min(PIECE_BYTES_MAX, share))
+        return max(PIECE_BYTES_MIN, min(PIECE_BYTES, self._share()))
+
+    def _held_bytes_max(self) -> int:
+        return max(0, min(STREAM_BYTES_MAX, self._share() - PIECE_BYTES))
+
+
+def _writing(writer: IBlobWriter) -> Consume:
+    async def consume(pieces: Sequence[bytes]) -> None:
+        for piece in pieces:
+            await writer.write(piece)
+
+    return consume
 
 
 class _Pieces:
@@ -182,10 +214,10 @@ class _Pieces:
 
     def __init__(self, stream: ByteStream, size_bytes_max: int) -> None:
         self._stream = stream
-        self._left_bytes = size_bytes_max
         self._size_bytes_max = size_bytes_max
         self._buffer: list[bytes] = []
         self._buffered_bytes = 0
+        self.size_bytes = 0
         self.ended = False
 
     async def read(self, size_bytes: int) -> bytes:
@@ -194,9 +226,10 @@ class _Pieces:
             data = await self._stream.read()
             if not data:
                 self.ended = True
-            self._left_bytes -= len(data)
-            if self._left_bytes < 0:
-                raise EntityTooLarge(self._size_bytes_max - self._left_bytes, self._size_bytes_max)
+                break
+            self.size_bytes += len(data)
+            if self.size_bytes > self._size_bytes_max:
+                raise EntityTooLarge(self.size_bytes, self._size_bytes_max)
             self._buffer.append(data)
             self._buffered_bytes += len(data)
         pieces, self._buffer, self._buffered_bytes = self._buffer, [], 0
@@ -207,7 +240,6 @@ class _Pieces:
         self._buffer, self._buffered_bytes = [data], len(data)
 
 
-def _inline(data: bytes, declared: Declared) -> Ingested:
-    digests = Digests(declared)
+def _inline(data: bytes, digests: Digests) -> Ingested:
     digests.update(data)
-    return Ingested(len(data), digests.md5, digests.verified(), data, None)
+    return Ingested(len(data), digests.etag, digests.verified(), data, None)

@@ -277,7 +277,7 @@ class Objects:
         head = ObjectHead(
             size_bytes=ingested.size_bytes,
             modified_us=core.now_us(),
-            etag=ingested.md5.hex(),
+            etag=ingested.etag,
             version=version,
             owner=bucket.owner,
             checksum_algorithm=ingested.checksum.algorithm,

@@ -5,6 +5,8 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 
 from __future__ import annotations
 
+from enum import Enum
+
 import attrs
 
 KEY_BYTES_MAX = 1024
@@ -22,12 +24,22 @@ TAG_KEY_CHARS_MAX = 128
 TAG_VALUE_CHARS_MAX = 256
 
 
+class ETagKind(Enum):
+    """What the ETag is made of that bytes have which are put in one go."""
+
+    MD5 = "md5"
+    BLAKE3 = "blake3"
+    """Nine times as fast. The ETag ends in `-1`, as if of one part: clients that take an ETag
+    for an MD5 leave alone those with a dash."""
+
+
 @attrs.frozen
 class ObjectSettings:
     """What an operator may set; `etc/objectd.toml` says what for."""
 
     inline_bytes_max: int = attrs.field(
-        default=16 << 10, validator=[attrs.validators.ge(0), attrs.validators.le(512 << 10)]
+        default=64 << 10, validator=[attrs.validators.ge(0), attrs.validators.le(512 << 10)]
     )
     part_bytes_min: int = attrs.field(default=5 << 20, validator=attrs.validators.ge(1))
     commit_attempts_max: int = attrs.field(default=20, validator=attrs.validators.ge(1))
+    etag: ETagKind = ETagKind.MD5

@@ -112,7 +112,13 @@ async def open_store(
     await blobs.begin(format_.store_uuid, format_.digest_key, incarnation)
     await usage.fold(metadata, writer)
     ids = IdSource(incarnation)
-    intake = Intake(blobs, ids, run_in_thread=run_in_thread, memory_bytes=body_memory_bytes)
+    intake = Intake(
+        blobs,
+        ids,
+        run_in_thread=run_in_thread,
+        memory_bytes=body_memory_bytes,
+        etag=settings.etag,
+    )
     core = Core(metadata, blobs, writer, intake, ids, Reads(), KeyLocks(), now_us, settings)
     return assemble(core, format_)
 

@@ -259,7 +259,7 @@ class Uploads:
                 "key": place.key,
                 "upload": place.id.uid,
                 "part": number,
-                "etag": ingested.md5.hex(),
+                "etag": ingested.etag,
             },
             locked=(keys.part(place.id.uid, number),),
         )
@@ -270,7 +270,7 @@ class Uploads:
             part = Part(
                 size_bytes=ingested.size_bytes,
                 modified_us=core.now_us(),
-                etag=ingested.md5.hex(),
+                etag=ingested.etag,
                 blob=source.blob,
                 attempt=attempt,
                 checksums=ingested.checksums,

@@ -24,7 +24,7 @@ from objectd.objects.store import assemble, wall_clock_us
 from objectd.objects.writer import Batch
 from objectd.testing.s3 import result_of
 
-LARGE = bytes(20_000)
+LARGE = bytes(80_000)
 SETTINGS = CollectionSettings()
 INTERVAL_SECONDS = SETTINGS.interval_seconds
 
@@ -96,7 +96,12 @@ class CollectionTests(SynchronousTestCase):
         self.pass_seconds(INTERVAL_SECONDS)
         self.assertEqual(
             self.logged(),
-            ["collected 3 blobs and 0 parts, removed 3 files of 60003 bytes in 0.0 s; 0 rows wait"],
+            [
+                (
+                    "collected 3 blobs and 0 parts, removed 3 files of 240003 bytes in 0.0 s; "
+                    "0 rows wait"
+                )
+            ],
         )
 
     def test_files_per_second(self) -> None:

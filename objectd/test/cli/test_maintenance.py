@@ -22,7 +22,7 @@ from objectd.objects.store import assemble, wall_clock_us
 from objectd.objects.writer import Batch
 from objectd.testing.s3 import result_of
 
-LARGE = bytes(20_000)
+LARGE = bytes(80_000)
 SETTINGS = CollectionSettings()
 
 
@@ -78,7 +78,7 @@ class CollectTests(VerbCase):
                 "deleted buckets cleared: 0",
                 "parts dropped: 0",
                 "blobs collected: 1",
-                "files removed: 1, 20000 bytes",
+                "files removed: 1, 80000 bytes",
             ],
         )
         self.assertEqual(self.files(), 1)
@@ -89,7 +89,7 @@ class CollectTests(VerbCase):
         self.assertEqual(
             self.said,
             [
-                "blobs that nothing refers to: 1, 20000 bytes",
+                "blobs that nothing refers to: 1, 80000 bytes",
                 "files in the trash: 0, 0 bytes",
                 "parts to drop: 0, up to 0 bytes",
                 "  of uploads that are over: 0",
@@ -162,10 +162,10 @@ class CheckTests(VerbCase):
             totals,
             [
                 (
-                    "1 buckets, 1 objects of 20004 bytes, 2 uploads in progress, 0 parts, "
-                    "2 blobs of 40004 bytes in 3 files; 1 rows wait for the collector"
+                    "1 buckets, 1 objects of 80004 bytes, 2 uploads in progress, 0 parts, "
+                    "2 blobs of 160004 bytes in 3 files; 1 rows wait for the collector"
                 ),
-                "40004 bytes were read",
+                "160004 bytes were read",
                 "0 problems, 1 notes",
             ],
         )

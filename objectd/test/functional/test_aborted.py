@@ -31,7 +31,7 @@ SETTLING_SECONDS_MAX = 60
 TIMEOUT_SECONDS = 60
 
 DOWN_BYTES = 8 * MIB
-UP_BYTES = (1_000, 40_000, 200_000)
+UP_BYTES = (1_000, 100_000, 200_000)
 """In a row of the metadata, in a small blob, in one of several writes."""
 
 RESET = b"\1\0\0\0\0\0\0\0"

@@ -151,4 +151,4 @@ class RaceTests(SynchronousTestCase):
 
     def body(self, number: int, repetition: int) -> bytes:
         """A row or, every fifth time, a blob."""
-        return b"%d" % number * (20_000 if repetition % 5 == 0 else 10)
+        return b"%d" % number * (80_000 if repetition % 5 == 0 else 10)

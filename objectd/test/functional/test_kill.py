@@ -46,7 +46,7 @@ class Data:
         return Random(self.seed).randbytes(self.size_bytes)
 
 
-SHARED = [Data(seed, size_bytes) for seed, size_bytes in enumerate([100, 20_000, 300_000])]
+SHARED = [Data(seed, size_bytes) for seed, size_bytes in enumerate([100, 80_000, 300_000])]
 """What all writers put again and again, so that blobs are shared, released and collected."""
 
 
@@ -95,7 +95,7 @@ class Writer:
     # What it does
 
     def put(self) -> None:
-        size_bytes = self.random.choice([0, 10, 16_384, 16_385, 200_000, 1_500_000])
+        size_bytes = self.random.choice([0, 10, 65_536, 65_537, 200_000, 1_500_000])
         data = self.new(size_bytes)
         self.change(data, lambda key: self.ask("PUT", key, data.read()))
 

@@ -87,7 +87,7 @@ class RaceTests(SynchronousTestCase):
         lock = Lock()
         ahead = [random.randrange(3) for _ in range(WRITERS + 1)]
         plans = [
-            [(random.choice([10, 30_000]), random.random() < 0.2) for _ in range(PUTS)]
+            [(random.choice([10, 90_000]), random.random() < 0.2) for _ in range(PUTS)]
             for _ in range(WRITERS)
         ]
 

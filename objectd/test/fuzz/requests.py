@@ -49,7 +49,7 @@ _KEYS = (
     "%2e",
     "<&>\"'",
 )
-_SIZES = (0, 1, 5, 100, 4000, 16_384, 16_385, 70_000, 300_000)
+_SIZES = (0, 1, 5, 100, 4000, 65_536, 65_537, 70_000, 300_000)
 
 _WRITES = ["PutObject", "UploadPart", "CompleteMultipartUpload"]
 _SUPPORTED = [

@@ -87,6 +87,8 @@ async def _act(acts: dict[bytes, Act], keys: Sequence[bytes]) -> None:
 class StoreCase(SynchronousTestCase):
     """A store that is opened anew for each test, with a bucket `photos` in it."""
 
+    settings = SETTINGS
+
     def setUp(self) -> None:
         self.metadata = InterposedMetadata()
         self.blobs = MemoryBlobs()
@@ -111,7 +113,7 @@ class StoreCase(SynchronousTestCase):
             clock=self.clock,
             run_in_thread=run_at_once,
             now_us=lambda: self.now_us,
-            settings=SETTINGS,
+            settings=self.settings,
         )
 
     def ok(self, work: Awaitable[_T]) -> _T:

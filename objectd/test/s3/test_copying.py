@@ -56,7 +56,7 @@ class CopyObjectTests(CopyTestCase):
     def test_copy(self) -> None:
         """A copy has its source's bytes and ETag, also with a bucket between them."""
         self.s3.create_bucket(Bucket="albums")
-        for size_bytes in (0, 1, 16384, 16385, 3 << 20):
+        for size_bytes in (0, 1, 65536, 65537, 3 << 20):
             self.put("k", b"x" * size_bytes)
             copied = self.s3.copy_object(
                 Bucket="albums", Key="c", CopySource={"Bucket": "photos", "Key": "k"}

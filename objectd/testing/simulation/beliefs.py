@@ -101,7 +101,7 @@ class KnownUpload:
     ) -> Completion:
         """What completing with this list would write."""
         if listed not in self.completions:
-            etag = multipart_etag([bytes.fromhex(etag) for _, etag in listed])
+            etag = multipart_etag([etag for _, etag in listed])
             data = b"".join(self.data[etag] for _, etag in listed)
             value = Value(self.operation, etag, data)
             self.completions[listed] = Completion(register.begin(value, now))

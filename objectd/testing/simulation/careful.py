@@ -66,7 +66,7 @@ class CarefulClient:
         longer = self._value()
         data, own, conditions = longer.data, _metadata(longer), _NEW
         if seen is not None:
-            etag = appended_etag(seen.etag, bytes.fromhex(longer.etag))
+            etag = appended_etag(seen.etag, longer.etag)
             longer = Value(None, etag, seen.data + data)
             own, conditions = {}, still(seen)
         work = self._ask.store.appends.append(

@@ -1,0 +1,100 @@
+"""One stream of pieces for several consumers, none of which waits for another.
+
+MD5 takes four times as long for a body as everything else together. It keeps its core busy
+only if the next bytes are there whenever it is done with some, also while a drive syncs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+Consume: TypeAlias = Callable[[Sequence[bytes]], Awaitable[None]]
+
+
+class Tee:
+    """Hands each piece to every consumer, in order; what came while a consumer was busy it
+    is handed at once. The first error of any of them is that of the whole."""
+
+    def __init__(self, *consumers: Consume) -> None:
+        self._branches = [_Branch(consume, self._moved) for consume in consumers]
+        self._waiting: Deferred[None] | None = None
+
+    async def put(self, piece: bytes, *, held_bytes_max: int) -> None:
+        """Take the next piece; returns once the pieces in memory are so many bytes or fewer."""
+        for branch in self._branches:
+            branch.put(piece)
+        await self._until_held(held_bytes_max)
+
+    async def drain(self) -> None:
+        """Returns when every consumer is done with every piece."""
+        await self._until_held(0)
+
+    def stop(self) -> None:
+        """Hand on no more. A consumer that is at work has its wait cancelled."""
+        for branch in self._branches:
+            branch.stop()
+
+    async def _until_held(self, bytes_max: int) -> None:
+        while True:
+            for branch in self._branches:
+                branch.raise_failure()
+            if max(branch.held_bytes for branch in self._branches) <= bytes_max:
+                return
+            self._waiting = Deferred()
+            try:
+                await self._waiting
+            finally:
+                self._waiting = None
+
+    def _moved(self) -> None:
+        if self._waiting is not None and not self._waiting.called:
+            self._waiting.callback(None)
+
+
+class _Branch:
+    """`held_bytes` is what its consumer is not done with. All branches are given the same
+    pieces in the same order, so the most that one holds is what all hold together."""
+
+    def __init__(self, consume: Consume, moved: Callable[[], None]) -> None:
+        self.held_bytes = 0
+        self._consume = consume
+        self._moved = moved
+        self._queue: list[bytes] = []
+        self._failure: Failure | None = None
+        self._working: Deferred[None] | None = None
+
+    def put(self, piece: bytes) -> None:
+        self._queue.append(piece)
+        self.held_bytes += len(piece)
+        if self._working is None and self._failure is None:
+            self._working = Deferred.fromCoroutine(self._work())
+            self._working.addBoth(self._rested)
+
+    async def _work(self) -> None:
+        while self._queue:
+            pieces, self._queue = self._queue, []
+            await self._consume(pieces)
+            self.held_bytes -= sum(map(len, pieces))
+            del pieces  # not held while the next ones are awaited
+            if self._queue:
+                self._moved()
+
+    def _rested(self, failure: Failure | None) -> None:
+        self._working = None
+        self._failure = failure
+        if failure is not None:
+            self._queue.clear()
+        self._moved()
+
+    def raise_failure(self) -> None:
+        if self._failure is not None:
+            self._failure.raiseException()
+
+    def stop(self) -> None:
+        self._queue.clear()
+        if self._working is not None:
+            self._working.cancel()
