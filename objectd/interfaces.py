@@ -91,6 +91,9 @@ class Host:
     on_failure: Callable[[Exception], None] = lambda error: None
     """Called once by a store that cannot go on (a failed sync): the service then ends the
     process, so that the next one recovers."""
+    joins: bool = False
+    """Whether another process of this server has what is opened for itself, and this one works
+    beside it: then nothing is locked, marked or tidied up, for that is done."""
 
 
 class IProvider(Interface):
@@ -422,7 +425,8 @@ class IBlobStore(Interface):
         """Called once before anything else: the digest of blobs is BLAKE3-256 keyed with
         `digest_key`. Checks that every drive belongs to this store (`FormatUnsupported`),
         marks drives that are new, and durably records `incarnation` on each drive if it is
-        the highest that the drive has seen."""
+        the highest that the drive has seen; called again for each process that joins. A
+        process that joins (`Host.joins`) only checks."""
 
     async def highest_incarnation() -> int:
         """The highest incarnation that any drive has recorded, 0 if none. May be called
@@ -430,7 +434,8 @@ class IBlobStore(Interface):
 
     async def create(blob_id: bytes, *, size_bytes: int | None) -> IBlobWriter:
         """Start a blob (12-byte id: incarnation ‖ counter). `size_bytes`, where known,
-        helps to choose the drive and to refuse early with `StoreFull`."""
+        helps to choose the drive and to refuse early with `StoreFull`; a blob of few bytes may
+        get its file only when it is sealed."""
 
     async def open(
         location: BlobLocation, *, start: int = 0, stop: int | None = None

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from twisted.internet.threads import deferToThreadPool
-from twisted.python.threadpool import ThreadPool
 
 from objectd.errors import StoreFailed
 from objectd.interfaces import Host, IMetadataStore
@@ -17,6 +13,7 @@ from objectd.model import keys
 from objectd.objects import ObjectStore, open_store
 from objectd.objects.store import BODY_MEMORY_BYTES
 from objectd.settings import Configuration
+from objectd.threads import Threads
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
@@ -36,13 +33,12 @@ def hosted(
     on_failure: Callable[[Exception], None],
 ) -> Iterator[Host]:
     """What providers are given, with a pool of threads that ends with the context."""
-    threads = ThreadPool(0, THREADS_MAX, "objectd")
-    threads.start()
+    threads = Threads(reactor, THREADS_MAX, "objectd")
     try:
         yield Host(
             data_directory=data_directory,
             clock=reactor,
-            run_in_thread=partial(deferToThreadPool, reactor, threads),
+            run_in_thread=threads.run,
             environment=environment,
             announce=announce,
             on_failure=on_failure,

@@ -59,7 +59,8 @@ class Settings:
 
 
 async def open_store(settings: Settings, host: Host) -> IBlobStore:
-    """Open and lock all drives. Raises `FormatUnsupported`, `StoreFailed`."""
+    """Open all drives; lock them, unless the host joins. Raises `FormatUnsupported`,
+    `StoreFailed`."""
     files = SystemFiles() if settings.fsync else UnsyncedFiles()
     for path in settings.drives:
         if not os.path.isabs(path):
@@ -71,6 +72,7 @@ async def open_store(settings: Settings, host: Host) -> IBlobStore:
         run_in_thread=host.run_in_thread,
         reserve_bytes=settings.reserve_bytes,
         sync_bytes=settings.sync_bytes,
+        joins=host.joins,
     )
 
 
@@ -93,13 +95,19 @@ class DiskBlobs:
     """One file a blob; the drive with the most free space takes the next one."""
 
     def __init__(
-        self, drives: Sequence[Drive], *, run_in_thread: RunInThread, sync_bytes: int
+        self,
+        drives: Sequence[Drive],
+        *,
+        run_in_thread: RunInThread,
+        sync_bytes: int,
+        joins: bool = False,
     ) -> None:
         self.drives = tuple(range(len(drives)))
         self._drives = tuple(drives)
         self._gate = Gate(run_in_thread)
         self._memory = ReadMemory(READ_MEMORY_BYTES)
         self._sync_bytes = sync_bytes
+        self._joins = joins
         self._digest_key: bytes | None = None
         self._closing: Deferred[None] | None = None
 
@@ -113,19 +121,27 @@ class DiskBlobs:
         run_in_thread: RunInThread,
         reserve_bytes: int,
         sync_bytes: int,
+        joins: bool = False,
     ) -> DiskBlobs:
-        """Open and lock the drives at `paths`; all or none. Blocks."""
+        """Open the drives at `paths`; all or none. Blocks."""
         drives: list[Drive] = []
         try:
             for number, path in enumerate(paths):
                 drives.append(
-                    Drive(path, number, files=files, clock=clock, reserve_bytes=reserve_bytes)
+                    Drive(
+                        path,
+                        number,
+                        files=files,
+                        clock=clock,
+                        reserve_bytes=reserve_bytes,
+                        joins=joins,
+                    )
                 )
         except BaseException:
             for drive in drives:
                 drive.close()
             raise
-        return cls(drives, run_in_thread=run_in_thread, sync_bytes=sync_bytes)
+        return cls(drives, run_in_thread=run_in_thread, sync_bytes=sync_bytes, joins=joins)
 
     async def begin(self, store_uuid: bytes, digest_key: bytes, incarnation: int) -> None:
         await self._call(self._begin, store_uuid, incarnation)
@@ -137,9 +153,10 @@ class DiskBlobs:
     async def create(self, blob_id: bytes, *, size_bytes: int | None) -> IBlobWriter:
         if self._digest_key is None:
             raise StoreFailed("the blob store was not begun")
+        self._gate.require_open()
         lane = Lane(self._gate)
         writer = DiskWriter(blob_id, lane, digest_key=self._digest_key, sync_bytes=self._sync_bytes)
-        await writer.start(self._drives, size_bytes or 0)
+        await writer.start(self._drives, size_bytes)
         return writer
 
     async def open(
@@ -197,6 +214,8 @@ class DiskBlobs:
     def _begin(self, store_uuid: bytes, incarnation: int) -> None:
         for drive in self._drives:
             drive.check(store_uuid)
+        if self._joins:
+            return
         for drive in self._drives:
             with failures(drive.path):
                 drive.mark(store_uuid, incarnation)

@@ -18,8 +18,13 @@ from objectd.blobs.lane import Lane
 from objectd.errors import StoreFailed
 from objectd.interfaces import BlobFile, IBlobWriter, SealedBlob
 
+HELD_BYTES_MAX = 64 << 10
+"""A blob that is known to be no larger stays in memory until it is sealed, and what is done to
+the drive is done in one call. All uploads at once (512) hold so no more than 32 MiB."""
+
 
 class _State(Enum):
+    NEW = "has no file yet"
     ABSENT = "has no file"
     WRITING = "is being written"
     BROKEN = "could not be written"
@@ -28,7 +33,7 @@ class _State(Enum):
 
 @implementer(IBlobWriter)
 class DiskWriter:
-    """A blob on its way from `incoming/` to its final name.
+    """A blob on its way from memory over `incoming/` to its final name.
 
     What changes it runs in threads, one call at a time. After a failure it can only be
     aborted: a sync that is tried again may succeed without what the first one lost.
@@ -43,6 +48,7 @@ class DiskWriter:
         self._size_bytes = 0
         self._unsynced_bytes = 0
         self._state = _State.ABSENT
+        self._held = b""
         self._drive: Drive
         self._descriptor: int | None = None
 
@@ -50,9 +56,14 @@ class DiskWriter:
     def drive(self) -> int:
         return self._drive.number
 
-    async def start(self, drives: Sequence[Drive], size_bytes: int) -> None:
-        """Create the file on the drive with the most free space; if that raises, nothing is
-        left. Raises `StoreFull` if even there is no room for so many bytes."""
+    async def start(self, drives: Sequence[Drive], size_bytes: int | None) -> None:
+        """Choose the drive with the most free space, and create the file there unless it will
+        be held; if that raises, nothing is left. Raises `StoreFull` if even there is no room
+        for so many bytes."""
+        is_held = size_bytes is not None and size_bytes <= HELD_BYTES_MAX
+        if is_held and all(drive.knows_free_bytes for drive in drives):
+            self._choose(drives, size_bytes)
+            return
         try:
             await self._lane.call(self._create, drives, size_bytes)
         except BaseException:
@@ -61,7 +72,11 @@ class DiskWriter:
             raise
 
     async def write(self, data: bytes) -> None:
-        await self._lane.call(self._append, data)
+        if self._state is _State.NEW and not self._held and len(data) <= HELD_BYTES_MAX:
+            self._held = data
+            self._count(data)
+        else:
+            await self._lane.call(self._append, data)
 
     async def finish(self) -> SealedBlob:
         return SealedBlob(self.drive, self._digest.digest(), self._size_bytes)
@@ -76,31 +91,50 @@ class DiskWriter:
             # The sweep takes the file, but nothing would take the descriptor.
             await self._lane.finally_(self._close)
 
-    def _create(self, drives: Sequence[Drive], size_bytes: int) -> None:
+    def _choose(self, drives: Sequence[Drive], size_bytes: int | None) -> None:
         self._drive = max(drives, key=Drive.free_bytes)
-        self._drive.require_room(size_bytes)
+        self._drive.require_room(size_bytes or 0)
+        self._state = _State.NEW
+
+    def _create(self, drives: Sequence[Drive], size_bytes: int | None) -> None:
+        self._choose(drives, size_bytes)
+        try:
+            self._create_file()
+        except BaseException:
+            self._state = _State.ABSENT
+            raise
+
+    def _create_file(self) -> None:
         with failures(self._drive.path):
             self._descriptor = self._drive.create(BlobFile(self.drive, self._blob_id, None))
         self._state = _State.WRITING
 
+    def _count(self, data: bytes) -> None:
+        self._digest.update(data)
+        self._checksums.update(data)
+        self._size_bytes += len(data)
+
     def _append(self, data: bytes) -> None:
         with self._writing() as descriptor:
             self._drive.require_room(len(data))
-            self._digest.update(data)
-            self._checksums.update(data)
-            self._drive.write(descriptor, data)
-            self._size_bytes += len(data)
+            self._count(data)
+            self._drive.write(descriptor, self._with_held(data))
             self._unsynced_bytes += len(data)
             if self._unsynced_bytes >= self._sync_bytes:
                 self._drive.files.sync(descriptor)
                 self._unsynced_bytes = 0
+
+    def _with_held(self, data: bytes) -> bytes:
+        held, self._held = self._held, b""
+        return held + data if held else data
 
     def _publish(self, identity: bytes) -> None:
         if self._state is _State.SEALED:
             return
         with self._writing() as descriptor:
             footer = Footer(self._blob_id, self._digest.digest(), self._size_bytes, identity)
-            self._drive.write(descriptor, encode_footer(footer, self._checksums.encoded()))
+            encoded = encode_footer(footer, self._checksums.encoded())
+            self._drive.write(descriptor, self._with_held(encoded))
             self._drive.files.sync(descriptor)
             self._drive.publish(*self._names())
             self._state = _State.SEALED
@@ -112,10 +146,13 @@ class DiskWriter:
             with failures(self._drive.path):
                 for name in self._names():
                     self._drive.remove(name)
+        if self._state is not _State.SEALED:
             self._state = _State.ABSENT
 
     @contextmanager
     def _writing(self) -> Iterator[int]:
+        if self._state is _State.NEW:
+            self._create_file()
         if self._state is not _State.WRITING or self._descriptor is None:
             raise StoreFailed(f"blob {self._blob_id.hex()} {self._state.value}")
         try:

@@ -14,6 +14,8 @@ from objectd.errors import FormatUnsupported, StoreBusy, StoreFailed, StoreFull
 from objectd.interfaces import BlobFile
 
 _FREE_SPACE_AGE_SECONDS_MAX = 1.0
+_CREATE_ATTEMPTS = 3
+"""Another process may be about to remove a directory because it is empty."""
 
 _ADVICE = {
     errno.EACCES: "give the server's user permission to read, write and search it",
@@ -50,10 +52,18 @@ class Drive:
     """
 
     def __init__(
-        self, path: str, number: int, *, files: Files, clock: IReactorTime, reserve_bytes: int
+        self,
+        path: str,
+        number: int,
+        *,
+        files: Files,
+        clock: IReactorTime,
+        reserve_bytes: int,
+        joins: bool = False,
     ) -> None:
-        """Open and lock the directory, which must be empty or marked. Raises
-        `FormatUnsupported` before it touches anything, `StoreFailed`."""
+        """Open the directory, which must be empty or marked, and lock it, unless this process
+        joins another that has. Raises `FormatUnsupported` before it touches anything,
+        `StoreFailed`."""
         self.path = path
         self.number = number
         self.files = files
@@ -66,7 +76,7 @@ class Drive:
             self.root = files.open_root(path)
             try:
                 self._refuse_foreign()
-                self._lock = self._locked()
+                self._lock = None if joins else self._locked()
             except BaseException:
                 files.close(self.root)
                 raise
@@ -77,7 +87,8 @@ class Drive:
                 raise
 
     def close(self) -> None:
-        self.files.close(self._lock)
+        if self._lock is not None:
+            self.files.close(self._lock)
         self.files.close(self.root)
 
     # Whose drive it is
@@ -162,6 +173,11 @@ class Drive:
             self._free_bytes_until = now + _FREE_SPACE_AGE_SECONDS_MAX
         return self._free_bytes
 
+    @property
+    def knows_free_bytes(self) -> bool:
+        """Whether `free_bytes` and `require_room` would not block now."""
+        return self._clock.seconds() < self._free_bytes_until
+
     def require_room(self, size_bytes: int) -> None:
         """Raises `StoreFull` or `StoreFailed`."""
         if self.free_bytes() < size_bytes:
@@ -175,12 +191,13 @@ class Drive:
     def create(self, file: BlobFile) -> int:
         """Create an incoming file and open it for writing."""
         path = layout.path_of(file)
-        try:
-            return self.files.create(path, root=self.root)
-        except FileNotFoundError:
-            self._make_directory(layout.INCOMING)
-            self._make_directory(layout.directory_of(file))
-            return self.files.create(path, root=self.root)
+        for _ in range(_CREATE_ATTEMPTS):
+            try:
+                return self.files.create(path, root=self.root)
+            except FileNotFoundError:
+                self._make_directory(layout.INCOMING)
+                self._make_directory(layout.directory_of(file))
+        return self.files.create(path, root=self.root)
 
     def write(self, descriptor: int, data: bytes) -> None:
         left = memoryview(data)

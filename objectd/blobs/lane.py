@@ -27,10 +27,14 @@ class Gate:
         self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs
     ) -> Deferred[_T]:
         """Raises `StoreFailed` once the gate is closed."""
-        if self._closed:
-            raise StoreFailed("the blob store is closed")
+        self.require_open()
         self._inside += 1
         return self._run_in_thread(function, *args, **kwargs).addBoth(self._leave)
+
+    def require_open(self) -> None:
+        """Raises `StoreFailed` once the gate is closed."""
+        if self._closed:
+            raise StoreFailed("the blob store is closed")
 
     def _leave(self, result: _T) -> _T:
         self._inside -= 1

@@ -34,8 +34,9 @@ ARROWS: dict[str, set[str]] = {
     "s3": {"auth", "model", "objects", "protocol", "web"},
     "web": {"objects", "protocol"},
     "process": {"metadata", "model"},
+    "threads": set(),
     "settings": {"background", "config", "objects", "web"},
-    "storage": {"model", "objects", "settings"},
+    "storage": {"model", "objects", "settings", "threads"},
     "service": {
         "background",
         "objects",

@@ -65,16 +65,20 @@ async def begun(place: BlobStorePlace, incarnation: int = 1) -> IBlobStore:
     return store
 
 
-async def write(store: IBlobStore, uid: bytes, *pieces: bytes) -> tuple[IBlobWriter, SealedBlob]:
-    writer = await store.create(uid, size_bytes=None)
+async def write(
+    store: IBlobStore, uid: bytes, *pieces: bytes, size_bytes: int | None = None
+) -> tuple[IBlobWriter, SealedBlob]:
+    writer = await store.create(uid, size_bytes=size_bytes)
     for piece in pieces:
         await writer.write(piece)
     return writer, await writer.finish()
 
 
-async def put(store: IBlobStore, uid: bytes, *pieces: bytes) -> BlobLocation:
+async def put(
+    store: IBlobStore, uid: bytes, *pieces: bytes, size_bytes: int | None = None
+) -> BlobLocation:
     """A sealed blob of these pieces."""
-    writer, finished = await write(store, uid, *pieces)
+    writer, finished = await write(store, uid, *pieces, size_bytes=size_bytes)
     await writer.seal({"key": b"k"})
     return BlobLocation(finished.drive, uid, finished.digest, finished.size_bytes)
 

@@ -76,6 +76,27 @@ class WritingTests(BlobStoreTestCase):
 
         self.assertEqual(result(scenario()), [b"bbBB", b"aaAA"])
 
+    def test_known_size(self) -> None:
+        """A blob of a size that was told beforehand, in however many pieces it comes, and also
+        if more comes than was told, is what was written."""
+        for number, pieces in enumerate(((), (b"a",), (b"a", b"b"), (b"a", bytes(200_000), b"b"))):
+            for size_bytes in (sum(map(len, pieces)), 1):
+                uid = blob_id(2 * number + (size_bytes == 1))
+                location = result(put(self.store, uid, *pieces, size_bytes=size_bytes))
+                self.assertEqual(result(read(self.store, location)), b"".join(pieces))
+                self.assertEqual(result(listed(self.store)), {sealed_file(location)})
+                result(self.store.unlink([sealed_file(location)]))
+
+    def test_abort_of_known_size(self) -> None:
+        """Nothing is left of an aborted blob of a known size, and it cannot be sealed."""
+        for number, pieces in enumerate(((), (b"a",), (b"a", b"b"))):
+            writer, _ = result(write(self.store, blob_id(number), *pieces, size_bytes=2))
+            result(writer.abort())
+            self.assertEqual(result(listed(self.store)), set())
+            with self.assertRaises(StoreFailed):
+                result(writer.seal({}))
+            self.assertEqual(result(listed(self.store)), set())
+
     def test_equal_content_twice(self) -> None:
         """Two blobs of equal content are two files: one stays when the other goes."""
         one = result(put(self.store, blob_id(1), b"same"))

@@ -314,6 +314,20 @@ class CancellationTests(SynchronousTestCase):
         self.successResultOf(aborted)
         self.assertEqual(self.place.files.descriptors, self.descriptors)
 
+    def test_small_blob(self) -> None:
+        """A blob that is known to be small touches its drive in one call, when it is sealed;
+        one that is cancelled then is there in the end or not at all."""
+        self.done(self.store.create(blob_id(9), size_bytes=1))  # learns how much is free
+        writer = self.successResultOf(self.started(self.store.create(blob_id(1), size_bytes=4)))
+        self.successResultOf(self.started(writer.write(b"data")))
+        finished = self.successResultOf(self.started(writer.finish()))
+        sealed = self.started(writer.seal({}))
+        self.assertEqual(len(self.threads), 1)
+        self.cancel(sealed)
+        self.done(writer.abort())
+        location = BlobLocation(0, blob_id(1), finished.digest, 4)
+        self.assertEqual(self.done(read(self.store, location)), b"data")
+
     def test_cancelled_create(self) -> None:
         """A create that is cancelled leaves neither file nor descriptor, early or late."""
         self.cancel(self.started(self.store.create(blob_id(1), size_bytes=None)))

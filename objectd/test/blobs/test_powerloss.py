@@ -43,12 +43,13 @@ async def _live(store: DiskBlobs, ledger: _Ledger, random: Random) -> None:
     for number in range(6):
         uid = blob_id(number, ledger.incarnation)
         data = some_bytes(random.choice((0, 10, 150_000)), seed=random.randrange(3))
+        size_bytes = random.choice((None, len(data)))
         ledger.written[uid] = data
         if random.random() < 0.2:
-            writer, _ = await write(store, uid, data)
+            writer, _ = await write(store, uid, data, size_bytes=size_bytes)
             await writer.abort()
         else:
-            location = await put(store, uid, data)
+            location = await put(store, uid, data, size_bytes=size_bytes)
             ledger.sealed[sealed_file(location)] = location
         if ledger.sealed and random.random() < 0.3:
             file = random.choice(list(ledger.sealed))

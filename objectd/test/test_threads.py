@@ -1,0 +1,100 @@
+"""Blocking calls in threads."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from threading import Barrier, Event, Thread, active_count, current_thread, main_thread
+from typing import Any
+
+from twisted.internet.defer import CancelledError
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from objectd.threads import Threads
+
+WAIT_SECONDS = 10.0
+
+
+@implementer(IReactorFromThreads)
+class Answers:
+    """What threads hand to the reactor, kept until the test takes it."""
+
+    def __init__(self) -> None:
+        self.handed: deque[Callable[[], Any]] = deque()
+
+    def callFromThread(self, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> None:  # noqa: A002
+        self.handed.append(partial(callable, *args, **kwargs))
+
+    def take(self) -> None:
+        while self.handed:
+            self.handed.popleft()()
+
+
+class ThreadsTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.reactor = Answers()
+        self.threads = Threads(self.reactor, 3, "test")
+
+    def test_results_come_in_the_thread_of_the_reactor(self) -> None:
+        """What a call returns or raises waits until the reactor takes it."""
+
+        def call(a: int, *, b: int) -> tuple[int, int, Thread]:
+            return a, b, current_thread()
+
+        returned = self.threads.run(call, 1, b=2)
+        raised = self.threads.run(int, "nonsense")
+        self.threads.stop()
+        self.assertNoResult(returned)
+        self.reactor.take()
+        *given, thread = self.successResultOf(returned)
+        self.assertEqual(given, [1, 2])
+        self.assertIsNot(thread, main_thread())
+        self.failureResultOf(raised, ValueError)
+
+    def test_calls_at_once(self) -> None:
+        """As many calls run at once as there may be threads."""
+        together = Barrier(3)
+        met = [self.threads.run(together.wait, WAIT_SECONDS) for _ in range(3)]
+        self.threads.stop()
+        self.reactor.take()
+        self.assertEqual(sorted(self.successResultOf(each) for each in met), [0, 1, 2])
+
+    def test_more_calls_than_threads(self) -> None:
+        """Calls for which there is no thread wait for one, and all are answered."""
+        go_on = Event()
+
+        def name() -> str:
+            go_on.wait(WAIT_SECONDS)
+            return current_thread().name
+
+        names = [self.threads.run(name) for _ in range(20)]
+        go_on.set()
+        self.threads.stop()
+        self.reactor.take()
+        self.assertLessEqual(len({self.successResultOf(name) for name in names}), 3)
+
+    def test_cancelled_call(self) -> None:
+        """A call whose caller does not wait any more ends all the same, and disturbs nobody."""
+        ended: list[str] = []
+        go_on = Event()
+
+        def call() -> None:
+            go_on.wait(WAIT_SECONDS)
+            ended.append("cancelled")
+
+        cancelled = self.threads.run(call)
+        cancelled.cancel()
+        self.failureResultOf(cancelled, CancelledError)
+        go_on.set()
+        self.threads.stop()
+        self.reactor.take()
+        self.assertEqual(ended, ["cancelled"])
+
+    def test_no_thread_before_a_call(self) -> None:
+        """Threads are started when there is something to do, not before."""
+        before = active_count()
+        self.threads.stop()
+        self.assertEqual(active_count(), before)
