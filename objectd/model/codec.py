@@ -25,8 +25,10 @@ OBJECT_HEAD_BYTES_MAX = 512
 _R = TypeVar("_R", bound=Record)
 _CRC = struct.Struct(">I")
 _HEAD = struct.Struct(">BH")
+_HEAD_BYTES = _HEAD.size
 
 _encode = msgspec.msgpack.Encoder().encode
+_decode_head = msgspec.msgpack.Decoder(ObjectHead).decode
 _decoders: dict[type[Record], msgspec.msgpack.Decoder[Record]] = {}
 
 
@@ -57,10 +59,17 @@ def encode_object(head: ObjectHead, tail: ObjectTail) -> bytes:
 
 
 def decode_object_head(value: bytes) -> ObjectHead:
-    """The head of an object row, from the whole value or its first bytes."""
-    end = _head_end(value)
-    _check_crc(ObjectHead, value[:end], value[end : end + 4])
-    return _unpack(ObjectHead, value[_HEAD.size : end])
+    """The head of an object row, from the whole value or its first bytes. Raises
+    `DamagedRecord`."""
+    # A listing decodes a thousand: without calls of Python this takes 0.7 µs instead of 1.1.
+    try:
+        end = _HEAD_BYTES + (value[1] << 8 | value[2])
+        front = value[:end]
+        if value[0] == VERSION and crc32c(front) == _CRC.unpack_from(value, end)[0]:
+            return _decode_head(front[_HEAD_BYTES:])
+    except (IndexError, struct.error, msgspec.ValidationError, msgspec.DecodeError):
+        pass
+    return _decode_object_head_step_by_step(value)
 
 
 def decode_object(value: bytes) -> tuple[ObjectHead, ObjectTail]:
@@ -92,6 +101,13 @@ def decode_counter(value: bytes) -> int:
     if len(value) != 8:
         raise DamagedRecord("counter", f"it has {len(value)} bytes, not 8")
     return int.from_bytes(value, "big", signed=True)
+
+
+def _decode_object_head_step_by_step(value: bytes) -> ObjectHead:
+    """The same, but it tells what is wrong."""
+    end = _head_end(value)
+    _check_crc(ObjectHead, value[:end], value[end : end + 4])
+    return _unpack(ObjectHead, value[_HEAD.size : end])
 
 
 def _head_end(value: bytes) -> int:

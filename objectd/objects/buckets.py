@@ -12,13 +12,14 @@ from objectd.errors import (
     BucketNotEmpty,
     BucketNotFound,
 )
-from objectd.interfaces import ROOT_ACCOUNT, SCAN_ROWS_MAX, Absent, At, EmptyRange, Entry
+from objectd.interfaces import ROOT_ACCOUNT, SCAN_ROWS_MAX, Absent, At, EmptyRange, Entry, Row
 from objectd.model import keys
 from objectd.model.codec import decode, encode
 from objectd.model.records import Bucket, BucketName, Candidate, JournalKind, Live
 from objectd.objects.core import Core
 from objectd.objects.damage import decoded
 from objectd.objects.names import check_bucket_name, utf8
+from objectd.objects.remembered import Remembered
 from objectd.objects.settings import LIST_BUCKETS_MAX
 from objectd.objects.shield import shield
 from objectd.objects.usage import Usage, bucket_usage
@@ -38,6 +39,8 @@ class Buckets:
     """All buckets of a store. Names are unique in the store, not in an account."""
 
     _core: Core
+    _names: Remembered[Row, int] = attrs.field(factory=Remembered, init=False)
+    _records: Remembered[Row, Bucket] = attrs.field(factory=Remembered, init=False)
 
     async def create(
         self,
@@ -68,11 +71,15 @@ class Buckets:
         [row] = await self._core.metadata.get([keys.bucket(bucket_id)])
         if row is None:
             raise BucketNotFound(name)
-        return decode(Bucket, row.value)
+        known = self._records.get(row)
+        return self._records.keep(row, decode(Bucket, row.value)) if known is None else known
 
     async def id_of(self, name: str) -> int:
         """Raises `BucketNotFound`."""
-        return (await self._find(name))[0]
+        [row] = await self._core.metadata.get([keys.bucket_name(name)])
+        if row is None:
+            raise BucketNotFound(name)
+        return self._id_in(row)
 
     async def list(
         self,
@@ -130,7 +137,13 @@ class Buckets:
         [row] = await self._core.metadata.get([key])
         if row is None:
             raise BucketNotFound(name)
-        return decode(BucketName, row.value).bucket_id, At(key, row.revision)
+        return self._id_in(row), At(key, row.revision)
+
+    def _id_in(self, row: Row) -> int:
+        known = self._names.get(row)
+        if known is None:
+            known = self._names.keep(row, decode(BucketName, row.value).bucket_id)
+        return known
 
     async def _create(self, bucket: Bucket) -> Bucket:
         async with self._core.locks.holding(keys.bucket_name(bucket.name)):

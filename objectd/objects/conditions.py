@@ -5,9 +5,6 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import attrs
 
 from objectd.errors import (
@@ -38,7 +35,7 @@ class Conditions:
     modified_us: int | None = None
 
     def __bool__(self) -> bool:
-        return self != NO_CONDITIONS
+        return self is not NO_CONDITIONS and self != NO_CONDITIONS
 
     def check_read(self, head: ObjectHead) -> None:
         """Raises `PreconditionFailed` or `NotModified`. A condition on the ETag goes before
@@ -75,16 +72,10 @@ class Conditions:
         if attrs.evolve(self, if_match=""):
             raise PreconditionFailed("If-None-Match" if self.if_none_match else "If-Match")
 
-    @contextmanager
-    def telling_conflicts(self) -> Iterator[None]:
+    def telling_conflicts(self) -> _TellingConflicts:
         """What is aborted because others keep winning is a `ConditionalConflict` where there
         are conditions: AWS tells those clients to look again before they try again."""
-        try:
-            yield
-        except OperationAborted as error:
-            if not self:
-                raise
-            raise ConditionalConflict(str(error)) from error
+        return _TellingConflicts(bool(self))
 
     def _check_same(self, head: ObjectHead) -> None:
         modified_us = _second(head.modified_us)
@@ -106,6 +97,18 @@ class Conditions:
 
 
 NO_CONDITIONS = Conditions()
+
+
+class _TellingConflicts:
+    def __init__(self, are_conditions: bool) -> None:
+        self._are_conditions = are_conditions
+
+    def __enter__(self) -> None:
+        """Nothing is begun."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if self._are_conditions and isinstance(error, OperationAborted):
+            raise ConditionalConflict(str(error)) from error
 
 
 def _second(time_us: int) -> int:

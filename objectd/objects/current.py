@@ -11,7 +11,7 @@ from objectd.model import keys
 from objectd.model.codec import decode_object, encode_object, encode_payload
 from objectd.model.records import Bucket, JournalKind, ObjectHead, ObjectTail
 from objectd.objects import references, usage
-from objectd.objects.conditions import Conditions
+from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.core import Core
 from objectd.objects.writer import Batch
 
@@ -40,6 +40,8 @@ class Current:
     def check(self, conditions: Conditions, bucket: str) -> None:
         """Raises `ObjectNotFound` or `PreconditionFailed` if a conditional write must not
         replace or remove this."""
+        if conditions is NO_CONDITIONS:
+            return
         if self.is_there and self.known is None:
             conditions.check_damaged()
         else:

@@ -17,11 +17,17 @@ class KeyLocks:
         self._released: deque[bytes] = deque()
         self._handing_over = False
 
+    def take(self, key: bytes) -> bool:
+        """Whether the lock was free, and is now the caller's."""
+        if key in self._waiting:
+            return False
+        self._waiting[key] = deque()
+        return True
+
     async def acquire(self, key: bytes) -> None:
-        waiting = self._waiting.get(key)
-        if waiting is None:
-            self._waiting[key] = deque()
+        if self.take(key):
             return
+        waiting = self._waiting[key]
         turn: Deferred[None] = Deferred(waiting.remove)
         waiting.append(turn)
         await turn
@@ -63,7 +69,8 @@ class _Holding:
     async def __aenter__(self) -> None:
         try:
             for key in self._keys:
-                await self._locks.acquire(key)
+                if not self._locks.take(key):
+                    await self._locks.acquire(key)
                 self._held.append(key)
         except BaseException:
             self._release()

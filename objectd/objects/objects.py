@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 import msgspec
@@ -16,6 +16,7 @@ from objectd.errors import (
     PartNotFound,
     PreconditionFailed,
 )
+from objectd.interfaces import Row
 from objectd.model import keys
 from objectd.model.codec import decode_object, decode_payload
 from objectd.model.records import (
@@ -46,6 +47,7 @@ from objectd.objects.reading import (
     object_parts,
     parts_count,
 )
+from objectd.objects.remembered import Remembered
 from objectd.objects.settings import DELETE_KEYS_MAX, LIST_ENTRIES_MAX, OBJECT_PUT_BYTES_MAX
 from objectd.objects.shield import shield
 from objectd.objects.tags import check_tags
@@ -154,12 +156,17 @@ class _ClosingStream:
         self._owner.close()
 
 
+def _not_there() -> bytes | None:
+    return None
+
+
 @attrs.frozen
 class Objects:
     """The objects of all buckets."""
 
     _core: Core
     _buckets: Buckets
+    _known: Remembered[Row, Object] = attrs.field(factory=Remembered, init=False)
 
     async def put(
         self,
@@ -173,13 +180,15 @@ class Objects:
         declared: Declared = NOTHING_DECLARED,
         size_bytes: int | None = None,
         conditions: Conditions = NO_CONDITIONS,
+        whole: Callable[[], bytes | None] = _not_there,
     ) -> Object:
         """Store an object, in place of the one that has the key.
 
         On return it is durable. Until then, and whatever fails, the key keeps what it had.
         Cancelled while the body comes in, nothing is stored; later, it may be.
         `conditions` are about what the object replaces at the moment that it does; where
-        they fail already before the body comes in, none of it is read.
+        they fail already before the body comes in, none of it is read. `whole` gives all of
+        the body if it is there already: that is cheaper than to read it.
 
         Raises `BucketNotFound`, `KeyTooLong`, `BadDigest`, `IncompleteBody`, `InvalidTag`,
         `EntityTooLarge`, `InvalidArgument`, `OperationAborted`, `StoreFull`; with conditions
@@ -192,17 +201,28 @@ class Objects:
         place = await self._buckets.get(bucket)
         if conditions:
             (await read_current(self._core, place, raw_key)).check(conditions, bucket)
-        ingested = await self._core.intake.take(
+        data = body if isinstance(body, bytes) else whole()
+        ingested = await self._ingested(body if data is None else data, declared, size_bytes)
+        checksums = (ingested.checksum,)
+        source = InRow() if ingested.payload else Nothing()
+        tail = ObjectTail(source, headers, dict(metadata or {}), checksums, dict(tags or {}))
+        with conditions.telling_conflicts():
+            return await shield(self._put(place, raw_key, ingested, tail, conditions))
+
+    async def _ingested(
+        self, body: bytes | ByteStream, declared: Declared, size_bytes: int | None
+    ) -> Ingested:
+        core = self._core
+        inline_bytes_max = core.settings.inline_bytes_max
+        if isinstance(body, bytes) and len(body) <= inline_bytes_max:
+            return core.intake.take_whole(body, declared, size_bytes=size_bytes)
+        return await core.intake.take(
             BytesStream(body) if isinstance(body, bytes) else body,
             declared,
             size_bytes=size_bytes,
             size_bytes_max=OBJECT_PUT_BYTES_MAX,
-            inline_bytes_max=self._core.settings.inline_bytes_max,
+            inline_bytes_max=inline_bytes_max,
         )
-        checksums = (ingested.checksum,)
-        tail = ObjectTail(Nothing(), headers, dict(metadata or {}), checksums, dict(tags or {}))
-        with conditions.telling_conflicts():
-            return await shield(self._put(place, raw_key, ingested, tail, conditions))
 
     async def head(self, bucket: str, key: str) -> Object:
         """What is known of an object. Raises `BucketNotFound`, `ObjectNotFound`."""
@@ -211,7 +231,7 @@ class Objects:
         [row] = await self._core.metadata.get([keys.object_(bucket_id, raw_key)])
         if row is None:
             raise ObjectNotFound(bucket, key)
-        return Object(bucket, key, *decode_object(row.value))
+        return self._decoded(bucket, key, row)
 
     async def get(self, bucket: str, key: str) -> OpenObject:
         """Open an object for reading; it must be closed. Raises as `head`."""
@@ -229,9 +249,10 @@ class Objects:
     ) -> None:
         """Delete an object; that there is none is no error. Raises `BucketNotFound`, and
         with conditions what `put` raises for them."""
-        [error] = await self.delete_many(bucket, [key], [conditions])
-        if error is not None:
-            raise error
+        raw_key = key_bytes(key)
+        bucket_id = await self._buckets.id_of(bucket)
+        with conditions.telling_conflicts():
+            await shield(self._delete_one(bucket, bucket_id, raw_key, conditions))
 
     async def delete_many(
         self, bucket: str, object_keys: Sequence[str], conditions: Sequence[Conditions] = ()
@@ -257,12 +278,19 @@ class Objects:
         )
         if row is None:
             raise ObjectNotFound(bucket, key)
-        object_ = Object(bucket, key, *decode_object(row.value))
+        object_ = self._decoded(bucket, key, row)
         if not isinstance(object_.tail.source, InRow):
             return object_, b""
         if payload_row is None:
             raise DamagedRecord(f"payload of {bucket}/{key}", "missing")
         return object_, decode_payload(payload_row.value)
+
+    def _decoded(self, bucket: str, key: str, row: Row) -> Object:
+        """The same value for the same row. Raises `DamagedRecord`."""
+        known = self._known.get(row)
+        if known is None:
+            known = self._known.keep(row, Object(bucket, key, *decode_object(row.value)))
+        return known
 
     async def _put(
         self,
@@ -283,23 +311,46 @@ class Objects:
             checksum_algorithm=ingested.checksum.algorithm,
             checksum_kind=ingested.checksum.kind,
         )
+        row_key = keys.object_(bucket.bucket_id, key)
+
+        async def decide(batch: Batch, source: Source) -> Object:
+            old = await read_current(core, bucket, key)
+            old.check(conditions, bucket.name)
+            new_head, new_tail = head, tail
+            if (modified_us := old.time_after(head.modified_us)) != head.modified_us:
+                new_head = structs.replace(head, modified_us=modified_us)
+            if source != tail.source:
+                new_tail = structs.replace(tail, source=source)
+            replace(core, batch, old, new_head, new_tail, payload=ingested.payload)
+            return Object(bucket.name, key.decode(), new_head, new_tail)
+
+        if ingested.staged is None:
+            async with core.locks.holding(row_key):
+                return await core.writer.transact(lambda batch: decide(batch, tail.source))
         placement = Placement(
             account=bucket.owner,
             deduplicate=bucket.deduplicate,
             ref=lambda blob: keys.version_ref(blob, version),
             identity=_identity(bucket, key, head, tail),
-            locked=(keys.object_(bucket.bucket_id, key),),
+            locked=(row_key,),
         )
-
-        async def decide(batch: Batch, source: Source) -> Object:
-            old = await read_current(core, bucket, key)
-            old.check(conditions, bucket.name)
-            new_head = structs.replace(head, modified_us=old.time_after(head.modified_us))
-            new_tail = structs.replace(tail, source=source)
-            replace(core, batch, old, new_head, new_tail, payload=ingested.payload)
-            return Object(bucket.name, key.decode(), new_head, new_tail)
-
         return await publish(core, ingested, placement, decide)
+
+    async def _delete_one(
+        self, bucket: str, bucket_id: int, key: bytes, conditions: Conditions
+    ) -> None:
+        core = self._core
+        row_key = keys.object_(bucket_id, key)
+
+        async def decide(batch: Batch) -> None:
+            [row] = await core.metadata.get([row_key])
+            old = current(bucket_id, key, row)
+            old.check(conditions, bucket)
+            if old.is_there:
+                remove(core, batch, old)
+
+        async with core.locks.holding(row_key):
+            await core.writer.transact(decide)
 
     async def _delete(
         self, bucket: str, bucket_id: int, wanted: list[tuple[bytes, Conditions]]
