@@ -27,6 +27,7 @@ from objectd.objects.core import Core
 from objectd.objects.ids import IdSource
 from objectd.objects.ingest import Intake
 from objectd.objects.listing import Listings
+from objectd.objects.loading import Loads
 from objectd.objects.locks import KeyLocks
 from objectd.objects.objects import Objects
 from objectd.objects.part_copying import PartCopies
@@ -56,6 +57,7 @@ class ObjectStore:
     copies: Copies
     part_copies: PartCopies
     renames: Renames
+    loads: Loads
     tags: Tags
     collector: Collector
     sweep: Sweep
@@ -139,6 +141,7 @@ def assemble(core: Core, format_: Format) -> ObjectStore:
         copies=Copies(core, buckets, objects),
         part_copies=PartCopies(core, objects, uploads),
         renames=Renames(core, buckets),
+        loads=Loads(core, buckets),
         tags=Tags(core, buckets),
         collector=Collector(core),
         sweep=Sweep(core),
