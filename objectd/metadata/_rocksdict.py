@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from rocksdict import (
     BlockBasedOptions,
@@ -21,46 +20,50 @@ from rocksdict import (
     DBCompressionType,
     Options,
     Rdict,
-    ReadOptions,
     WriteBatch,
     WriteOptions,
 )
 
 from objectd.errors import StoreBusy, StoreFailed, StoreFull
-from objectd.interfaces import Row
-from objectd.metadata.decisions import State, Writes
+from objectd.metadata._rocksdict_rows import INCOMPLETE, Live, Snapshot, spans
+from objectd.metadata.decisions import Writes
 from objectd.metadata.limits import FIRST_KEY
-from objectd.metadata.scanning import WorkBounded
+from objectd.model import keys
 
 _PAYLOADS = "payload"
-_FIRST_PAYLOAD, _AFTER_PAYLOADS = b"p", b"q"
-_KEY_NOT_FOUND = "key not found"
-_INCOMPLETE = "Result incomplete"
+_PAYLOAD_TAG = keys.PAYLOADS[0]
 _LOCKED = "While lock file"
 OPEN_FILES_MAX = 256
 """Tables and logs that RocksDB keeps open: it ends for good when it gets no descriptor."""
+FREE_BYTES_KNOWN_SECONDS = 0.02
+"""How long the disk's free space is taken for the same: it takes a disk of 1 GB/s longer to
+write the 32 MiB that are kept back at least."""
 _U64 = struct.Struct(">Q")
-
-
-class _Span(NamedTuple):
-    """A part of the key space that one column family holds."""
-
-    is_payload: bool
-    start: bytes
-    stop: bytes
+_BLOB_BYTES_MIN = 1 << 10
+"""Smaller payloads stay in the tables, whose blocks are cached and compressed."""
 
 
 class Database:
     """One open RocksDB with its two column families; every call blocks."""
 
     def __init__(
-        self, path: Path, *, block_cache_mib: int, write_buffer_mib: int, free_mib_min: int
+        self,
+        path: Path,
+        *,
+        block_cache_mib: int,
+        write_buffer_mib: int,
+        free_mib_min: int,
+        seconds: Callable[[], float],
     ) -> None:
         self._path = path
+        self._seconds = seconds
         self._free_bytes_min = free_mib_min << 20
         cache = Cache(block_cache_mib << 20)
         records, payloads = _record_options(cache), _payload_options(cache)
         records.set_db_write_buffer_size(write_buffer_mib << 20)
+        # The log is read at the start after a crash. A family that is seldom written to would
+        # else hold on to all of it since its last row.
+        records.set_max_total_wal_size(2 * write_buffer_mib << 20)
         try:
             self._records = Rdict(str(path), records, {_PAYLOADS: payloads})
         except Exception as error:
@@ -74,7 +77,11 @@ class Database:
         self._payload_handle = self._records.get_column_family_handle(_PAYLOADS)
         self._unsynced = WriteOptions()
         self._unsynced.no_slowdown = True
-        self.live: State = _Live(self._records, self._payloads)
+        self.deleted_rows = 0
+        """Since the last `flush_records`."""
+        self._free_bytes_known = 0
+        self._free_bytes_known_until = float("-inf")
+        self.live = Live(self._records, self._payloads)
 
     def make_recovered_durable(self) -> None:
         """Write what recovery read from the log, perhaps never synced, to synced tables."""
@@ -89,19 +96,26 @@ class Database:
         is still room: once RocksDB itself meets a full disk, it takes no write until it is
         opened again, and for that it needs room, too.
         """
-        space = os.statvfs(self._path)
-        if space.f_bavail * space.f_frsize < self._needed_bytes(writes):
+        if self._free_bytes() < self._needed_bytes(writes):
             raise StoreFull(f"less than {self._free_bytes_min >> 20} MiB are free for metadata")
         try:
             self._records.write(self._batch(writes), self._unsynced)
         except Exception as error:
-            if str(error).startswith(_INCOMPLETE):
+            if str(error).startswith(INCOMPLETE):
                 raise StoreBusy("RocksDB is behind with its compactions") from error
             raise StoreFailed(f"RocksDB cannot write: {error}") from error
+        self.live.follow(writes)
+        self.deleted_rows += len(writes.deletes)
 
     def sync(self) -> None:
         """Make all that was written before the call durable. Releases the GIL."""
         self._records.flush_wal(True)
+
+    def flush_records(self) -> None:
+        """Write records to tables, in which deleted rows are noticed and taken out. Releases
+        the GIL."""
+        self.deleted_rows = 0
+        self._records.flush()
 
     def snapshot(self) -> Snapshot:
         """The state of this moment."""
@@ -115,6 +129,14 @@ class Database:
         finally:
             self._records.close()
 
+    def _free_bytes(self) -> int:
+        now = self._seconds()
+        if now >= self._free_bytes_known_until:
+            space = os.statvfs(self._path)
+            self._free_bytes_known = space.f_bavail * space.f_frsize
+            self._free_bytes_known_until = now + FREE_BYTES_KNOWN_SECONDS
+        return self._free_bytes_known
+
     def _needed_bytes(self, writes: Writes) -> int:
         """What takes rows away may go on when the rest may not: it is how room is made."""
         frees = writes.deleted_ranges or any(key >= FIRST_KEY for key in writes.deletes)
@@ -122,120 +144,17 @@ class Database:
 
     def _batch(self, writes: Writes) -> WriteBatch:
         batch = WriteBatch(raw_mode=True)
+        payloads = self._payload_handle
         for start, stop in writes.deleted_ranges:
-            for span in _spans(start, stop):
-                batch.delete_range(span.start, span.stop, self._family(span.is_payload))
+            for span in spans(start, stop):
+                batch.delete_range(span.start, span.stop, payloads if span.is_payload else None)
+        delete, put = batch.delete, batch.put
         for key in writes.deletes:
-            batch.delete(key, self._family(_is_payload(key)))
+            delete(key, payloads if key[0] == _PAYLOAD_TAG else None)
         revision = _U64.pack(writes.revision)
         for key, value in writes.puts.items():
-            batch.put(key, revision + value, self._family(_is_payload(key)))
+            put(key, revision + value, payloads if key[0] == _PAYLOAD_TAG else None)
         return batch
-
-    def _family(self, is_payload: bool) -> Any:
-        return self._payload_handle if is_payload else None
-
-
-class _Live:
-    """Everything written, synced or not."""
-
-    def __init__(self, records: Rdict, payloads: Rdict) -> None:
-        self._records = records
-        self._payloads = payloads
-
-    def row(self, key: bytes) -> Row | None:
-        family = self._payloads if _is_payload(key) else self._records
-        try:
-            stored = family.get(key)
-        except Exception as error:
-            raise _read_error(error) from error
-        return None if stored is None else _row(stored)
-
-    def rows(
-        self, start: bytes, stop: bytes, *, reverse: bool = False
-    ) -> Iterator[tuple[bytes, Row]]:
-        for span in _spans(start, stop, reverse=reverse):
-            family = self._payloads if span.is_payload else self._records
-            yield from _walk(family, span, ReadOptions(), reverse=reverse)
-
-
-class Snapshot:
-    """The rows of both families at one moment: nothing is written between the two.
-
-    Reading rows raises `WorkBounded` where more than `skipped_keys_max` deleted ones lie
-    before the next.
-    """
-
-    def __init__(self, records: Any, payloads: Any, skipped_keys_max: int = 0) -> None:
-        self._records = records
-        self._payloads = payloads
-        self._skipped_keys_max = skipped_keys_max
-
-    def skipping(self, skipped_keys_max: int) -> Snapshot:
-        """The same moment with another bound; 0 is none."""
-        return Snapshot(self._records, self._payloads, skipped_keys_max)
-
-    def row(self, key: bytes) -> Row | None:
-        family = self._payloads if _is_payload(key) else self._records
-        try:
-            return _row(family[key])
-        except Exception as error:
-            if error.args == (_KEY_NOT_FOUND,):
-                return None
-            raise _read_error(error) from error
-
-    def rows(
-        self, start: bytes, stop: bytes, *, reverse: bool = False
-    ) -> Iterator[tuple[bytes, Row]]:
-        for span in _spans(start, stop, reverse=reverse):
-            family = self._payloads if span.is_payload else self._records
-            options = ReadOptions()
-            options.set_max_skippable_internal_keys(self._skipped_keys_max)
-            yield from _walk(family, span, options, reverse=reverse)
-
-
-def _walk(
-    family: Any, span: _Span, options: ReadOptions, *, reverse: bool
-) -> Iterator[tuple[bytes, Row]]:
-    # A lower bound would be welcome here, but rocksdict 0.3.29 takes one and does not obey.
-    options.set_iterate_upper_bound(span.stop)
-    rows = family.iter(options)
-    if reverse:
-        rows.seek_to_last()
-        step = rows.prev
-    else:
-        rows.seek(span.start)
-        step = rows.next
-    while rows.valid():
-        key = rows.key()
-        if key < span.start:
-            return
-        yield key, _row(rows.value())
-        step()
-    try:
-        rows.status()
-    except Exception as error:
-        raise _read_error(error) from error
-
-
-def _spans(start: bytes, stop: bytes, *, reverse: bool = False) -> list[_Span]:
-    """The range cut at the borders of the payload rows, without its empty pieces."""
-    spans = [
-        _Span(False, start, min(stop, _FIRST_PAYLOAD)),
-        _Span(True, max(start, _FIRST_PAYLOAD), min(stop, _AFTER_PAYLOADS)),
-        _Span(False, max(start, _AFTER_PAYLOADS), stop),
-    ]
-    if reverse:
-        spans.reverse()
-    return [span for span in spans if span.start < span.stop]
-
-
-def _is_payload(key: bytes) -> bool:
-    return key.startswith(_FIRST_PAYLOAD)
-
-
-def _row(stored: bytes) -> Row:
-    return Row(stored[8:], _U64.unpack_from(stored)[0])
 
 
 def _record_options(cache: Cache) -> Options:
@@ -243,12 +162,15 @@ def _record_options(cache: Cache) -> Options:
     options.create_if_missing(True)
     options.create_missing_column_families(True)
     options.set_compression_type(DBCompressionType.lz4())
-    # Queues (candidates, trash, journal) are deleted from the front: without this a scan
-    # walks over their tombstones until something else happens to compact them.
+    # Queues (candidates, trash, journal) are deleted from the front, and whole prefixes by
+    # clients: without this a scan walks over their tombstones until something else happens
+    # to compact them.
     options.add_compact_on_deletion_collector_factory(10_000, 5_000, 0.5)
     options.set_keep_log_file_num(4)
     options.set_max_open_files(OPEN_FILES_MAX)
     options.set_stats_dump_period_sec(0)
+    # Tables go to the disk as they are written, not all at once before someone's sync.
+    options.set_bytes_per_sync(1 << 20)
     return options
 
 
@@ -256,6 +178,8 @@ def _payload_options(cache: Cache) -> Options:
     options = _options(cache)
     options.set_enable_blob_files(True)
     options.set_enable_blob_gc(True)
+    options.set_min_blob_size(_BLOB_BYTES_MIN)
+    options.set_blob_gc_force_threshold(0.5)
     return options
 
 
@@ -266,9 +190,3 @@ def _options(cache: Cache) -> Options:
     options = Options(raw_mode=True)
     options.set_block_based_table_factory(tables)
     return options
-
-
-def _read_error(error: Exception) -> Exception:
-    if str(error).startswith(_INCOMPLETE):
-        return WorkBounded()
-    return StoreFailed(f"RocksDB cannot read: {error}")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
-from itertools import pairwise
 
 from objectd.errors import CommitInvalid
 from objectd.interfaces import (
@@ -28,6 +26,7 @@ FIRST_KEY = b"\x20"
 COUNTER_MIN, COUNTER_MAX = -(1 << 63), (1 << 63) - 1
 
 _APPENDED_BYTES = 12
+_APPENDED = bytes(_APPENDED_BYTES)
 
 
 def journal_key(prefix: bytes, revision: int, n: int) -> bytes:
@@ -40,21 +39,36 @@ def check_commit(commit: Commit) -> None:
     _check_token(commit.token, commit.lowest_unanswered)
     if len(commit.changes) > CHANGES_MAX or len(commit.expect) > CHANGES_MAX:
         raise CommitInvalid(f"more than {CHANGES_MAX} changes or expectations")
+    changed: list[bytes] = []
+    prefixes: list[bytes] = []
+    ranges: list[DeleteRange] = []
     size_bytes = 0
-    for key in _keys(commit):
-        if key < FIRST_KEY or len(key) > KEY_BYTES_MAX:
-            raise CommitInvalid(f"a key of {len(key)} bytes, or one that belongs to the store")
-        size_bytes += len(key)
     for change in commit.changes:
-        if isinstance(change, (Put, Append)):
-            if len(change.value) > VALUE_BYTES_MAX:
-                raise CommitInvalid(f"a value of {len(change.value)} bytes")
-            size_bytes += len(change.value)
-        elif isinstance(change, Add) and not COUNTER_MIN <= change.delta <= COUNTER_MAX:
-            raise CommitInvalid("a delta of more than 64 bits")
+        if isinstance(change, Put):
+            changed.append(change.key)
+            size_bytes += _size_bytes(change.key, change.value)
+        elif isinstance(change, Add):
+            changed.append(change.key)
+            size_bytes += _size_bytes(change.key)
+            if not COUNTER_MIN <= change.delta <= COUNTER_MAX:
+                raise CommitInvalid("a delta of more than 64 bits")
+        elif isinstance(change, Append):
+            prefixes.append(change.prefix)
+            size_bytes += _size_bytes(change.prefix + _APPENDED, change.value)
+        elif isinstance(change, Delete):
+            changed.append(change.key)
+            size_bytes += _size_bytes(change.key)
+        else:
+            ranges.append(change)
+            size_bytes += _range_bytes(change)
+    for expectation in commit.expect:
+        if isinstance(expectation, EmptyRange):
+            size_bytes += _range_bytes(expectation)
+        else:
+            size_bytes += _size_bytes(expectation.key)
     if size_bytes > COMMIT_BYTES_MAX:
         raise CommitInvalid(f"{size_bytes} bytes of keys and values")
-    _check_overlaps(commit)
+    _check_overlaps(changed, prefixes, ranges)
 
 
 def _check_token(token: Token, lowest_unanswered: int) -> None:
@@ -64,48 +78,43 @@ def _check_token(token: Token, lowest_unanswered: int) -> None:
         raise CommitInvalid("the lowest unanswered sequence is above the commit's own")
 
 
-def _keys(commit: Commit) -> Iterator[bytes]:
-    """Every key that the commit names, an appended one in its full length."""
-    for change in commit.changes:
-        if isinstance(change, DeleteRange):
-            yield from _ends(change)
-        elif isinstance(change, Append):
-            yield change.prefix + bytes(_APPENDED_BYTES)
-        else:
-            yield change.key
-    for expectation in commit.expect:
-        if isinstance(expectation, EmptyRange):
-            yield from _ends(expectation)
-        else:
-            yield expectation.key
+def _size_bytes(key: bytes, value: bytes = b"") -> int:
+    if key < FIRST_KEY or len(key) > KEY_BYTES_MAX:
+        raise CommitInvalid(f"a key of {len(key)} bytes, or one that belongs to the store")
+    if len(value) > VALUE_BYTES_MAX:
+        raise CommitInvalid(f"a value of {len(value)} bytes")
+    return len(key) + len(value)
 
 
-def _ends(span: DeleteRange | EmptyRange) -> tuple[bytes, bytes]:
+def _range_bytes(span: DeleteRange | EmptyRange) -> int:
     if span.start > span.stop:
         raise CommitInvalid("a range that ends before it starts")
-    return span.start, span.stop
+    return _size_bytes(span.start) + _size_bytes(span.stop)
 
 
-def _check_overlaps(commit: Commit) -> None:
+def _check_overlaps(changed: list[bytes], prefixes: list[bytes], ranges: list[DeleteRange]) -> None:
     """No key is changed twice, nor lies in a deleted range.
 
     What an `Append` will be called is not known yet, so it must be safe under any revision.
     """
-    named = sorted(c.key for c in commit.changes if isinstance(c, (Put, Delete, Add)))
-    if any(a == b for a, b in pairwise(named)):
+    if len(set(changed)) < len(changed):
         raise CommitInvalid("a key is changed twice")
-    prefixes = {c.prefix for c in commit.changes if isinstance(c, Append)}
-    if prefixes and any(key[:-_APPENDED_BYTES] in prefixes for key in named):
-        raise CommitInvalid("a key is changed that an Append could make")
-    for change in commit.changes:
-        if isinstance(change, DeleteRange):
-            first = bisect_left(named, change.start)
-            if first < len(named) and named[first] < change.stop:
-                raise CommitInvalid("a key is changed that lies in a deleted range")
-            if any(_may_append_into(prefix, change) for prefix in prefixes):
-                raise CommitInvalid("an Append could lie in a deleted range")
+    if prefixes:
+        appendable = set(prefixes)
+        for key in changed:
+            if key[:-_APPENDED_BYTES] in appendable:
+                raise CommitInvalid("a key is changed that an Append could make")
+    if not ranges:
+        return
+    changed.sort()
+    for change in ranges:
+        first = bisect_left(changed, change.start)
+        if first < len(changed) and changed[first] < change.stop:
+            raise CommitInvalid("a key is changed that lies in a deleted range")
+        if any(_may_append_into(prefix, change) for prefix in prefixes):
+            raise CommitInvalid("an Append could lie in a deleted range")
 
 
 def _may_append_into(prefix: bytes, deleted: DeleteRange) -> bool:
-    lowest, highest = prefix + bytes(_APPENDED_BYTES), prefix + b"\xff" * _APPENDED_BYTES
+    lowest, highest = prefix + _APPENDED, prefix + b"\xff" * _APPENDED_BYTES
     return deleted.start <= highest and lowest < deleted.stop

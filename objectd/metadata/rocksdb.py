@@ -1,31 +1,43 @@
 """The default metadata store: RocksDB on a local disk.
 
 A commit is checked against the live state and written at once, on the reactor thread, which
-takes some 20 µs; its answer waits for the flush that makes it durable. Reads see the state
-that the last flush made durable, so nothing is ever seen that a crash could take back.
+takes some 20 µs; its answer waits for the flush that makes it durable. `get` sees the state
+that the last flush made durable. A scan sees the live state, each page at one moment (iterators
+of rocksdict know no snapshots), and is answered when that is durable. So nothing is ever seen
+that a crash could take back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 
 import attrs
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
-from objectd.errors import StoreFailed
+from objectd.errors import StoreBusy, StoreFailed
 from objectd.interfaces import Commit, Host, IMetadataStore, Outcome, Row, ScanPage, Token
 from objectd.metadata import decisions
-from objectd.metadata._rocksdict import Database, Snapshot
+from objectd.metadata._rocksdict import Database
+from objectd.metadata._rocksdict_rows import Snapshot
 from objectd.metadata.decisions import Decision, State, Writes
 from objectd.metadata.directories import make_durable_directory
 from objectd.metadata.flushing import Flushes
-from objectd.metadata.scanning import Scan, scan_page
+from objectd.metadata.narrowing import PutMeanwhile, page_behind_deletions
+from objectd.metadata.scanning import Scan, read_page, scan_page
 
 SKIPPED_KEYS_MAX = 10_000
 """Deleted rows passed (about 1 ms) before a scan first lets the reactor do something else."""
+
+DELETED_ROWS_MAX = 20_000
+"""More are not left in memory, where they would stay in the way of scans (2 ms)."""
+
+COMMITS_WAITING_MAX = 4096
+"""Commits that are written and not durable yet; one more is refused at once."""
 
 _T = TypeVar("_T")
 
@@ -50,6 +62,7 @@ async def open_store(settings: Settings, host: Host) -> IMetadataStore:
         block_cache_mib=settings.block_cache_mib,
         write_buffer_mib=settings.write_buffer_mib,
         free_mib_min=settings.free_mib_min,
+        seconds=host.clock.seconds,
     )
     database.make_recovered_durable()
     return RocksMetadata(database, host)
@@ -57,19 +70,23 @@ async def open_store(settings: Settings, host: Host) -> IMetadataStore:
 
 @implementer(IMetadataStore)
 class RocksMetadata:
-    """Answers from the durable snapshot; decides on the live state."""
+    """Decides on the live state; tells only what is durable."""
 
     def __init__(self, database: Database, host: Host) -> None:
         self._database = database
         self._clock = host.clock
         self._durable = database.snapshot()
         self._closed = False
+        self._run_in_thread = host.run_in_thread
+        self._tidying: Deferred[None] = succeed(None)
+        self._slow_scans: list[PutMeanwhile] = []
         self._flushes: Flushes[Snapshot] = Flushes(
             take_state=database.snapshot,
             sync=database.sync,
             publish=self._read_from,
             on_failure=host.on_failure,
             run_in_thread=host.run_in_thread,
+            clock=host.clock,
         )
 
     async def begin_incarnation(self, above: int = 0) -> int:
@@ -95,18 +112,32 @@ class RocksMetadata:
         delimiter: bytes = b"",
         head_bytes: int | None = None,
     ) -> ScanPage:
-        scan = Scan(start, stop, limit, reverse, prefix, delimiter, head_bytes)
-        skipped_keys_max = SKIPPED_KEYS_MAX
-        page = scan_page(self._durable_state().skipping(skipped_keys_max), scan)
-        while page.more and not page.entries:
-            # RocksDB does not say how far it came: the next try starts over and may go twice
-            # as far. In between the reactor has its turn.
-            await deferLater(self._clock, 0)
-            skipped_keys_max *= 2
-            page = scan_page(self._durable_state().skipping(skipped_keys_max), scan)
+        page = await self._page(Scan(start, stop, limit, reverse, prefix, delimiter, head_bytes))
+        # What it saw must not be told before it is durable and `get` sees it too.
+        await self._flushes.durable()
         return page
 
+    async def _page(self, scan: Scan) -> ScanPage:
+        snapshot = self._durable_state()
+        page = _page(snapshot, scan, SKIPPED_KEYS_MAX)
+        if page.entries or not page.more:
+            return page
+
+        def read(part: Scan, patience: int) -> ScanPage:
+            self._check()
+            return _page(snapshot, part, SKIPPED_KEYS_MAX << patience)
+
+        put_meanwhile = PutMeanwhile(scan.start, scan.stop)
+        self._slow_scans.append(put_meanwhile)
+        try:
+            pause = partial(deferLater, self._clock, 0)
+            return await page_behind_deletions(scan, read, pause, put_meanwhile)
+        finally:
+            self._slow_scans.remove(put_meanwhile)
+
     async def commit(self, commit: Commit) -> int:
+        if self._flushes.waiting >= COMMITS_WAITING_MAX:
+            raise StoreBusy(f"{COMMITS_WAITING_MAX} commits wait to become durable")
         return await self._carry_out(lambda live: decisions.decide_commit(live, commit))
 
     async def outcome(self, token: Token) -> Outcome:
@@ -118,6 +149,7 @@ class RocksMetadata:
         self._closed = True
         with suppress(StoreFailed):
             await self._flushes.durable()
+        await self._tidying
         del self._durable
         self._database.close()
 
@@ -151,3 +183,18 @@ class RocksMetadata:
             self._flushes.fail(error)
             raise
         self._flushes.written()
+        for slow_scan in self._slow_scans:
+            slow_scan.note(writes.puts)
+        if self._database.deleted_rows >= DELETED_ROWS_MAX and self._tidying.called:
+            self._tidying = Deferred.fromCoroutine(self._tidy())
+
+    async def _tidy(self) -> None:
+        try:
+            await self._run_in_thread(self._database.flush_records)
+        except Exception as error:  # whatever it is, RocksDB takes no write after it
+            self._flushes.fail(error)
+
+
+def _page(state: Snapshot, scan: Scan, skipped_keys_max: int) -> ScanPage:
+    snapshot = state.skipping(skipped_keys_max)
+    return scan_page(snapshot, scan) if scan.reverse else read_page(snapshot.reading(scan), scan)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
+from typing import Protocol
 
 import msgspec
 
-from objectd.interfaces import SCAN_ROWS_MAX, Entry, ScanPage
+from objectd.interfaces import KEY_BYTES_MAX, SCAN_ROWS_MAX, Entry, ScanPage
 from objectd.metadata.decisions import State
 from objectd.metadata.limits import FIRST_KEY
 from objectd.model import keys
 
-PAGE_BYTES_MAX = 4 << 20
-"""A page ends early once its keys and values have this many bytes."""
+PAGE_BYTES_MAX = 8 << 20
+"""A page ends early once its keys and values have this many bytes: a page of 1,000 heads of
+objects never has."""
 
 
 class WorkBounded(Exception):
@@ -37,50 +40,80 @@ class Scan(msgspec.Struct, frozen=True, array_like=True, tag_field="type", tag="
             raise ValueError("a reverse scan cannot roll up")
 
 
+class Reading(Protocol):
+    """Reads the rows of a scan, as entries with as much of each value as the scan asks for."""
+
+    def __iter__(self) -> Iterator[Entry]: ...
+
+    def seek(self, key: bytes, /) -> None:
+        """Go on from this key, which lies ahead."""
+
+
 def scan_page(state: State, scan: Scan) -> ScanPage:
     """The page that `IMetadataStore.scan` describes."""
+    return read_page(_PlainReading(state, scan), scan)
+
+
+def read_page(reading: Reading, scan: Scan) -> ScanPage:
+    """The same, for a state that has a better way to read entries."""
+    found = _rolled_up(reading, scan) if scan.delimiter else iter(reading)
     entries: list[Entry] = []
-    size_bytes = 0
     try:
-        for entry in _entries(state, scan):
-            if len(entries) == scan.limit or size_bytes >= PAGE_BYTES_MAX:
+        if _is_small(scan):
+            # What was found before an error is kept: `extend` appends one by one.
+            entries.extend(islice(found, scan.limit + 1))
+            if len(entries) > scan.limit:
+                del entries[-1]
                 return ScanPage(entries, True)
-            entries.append(entry)
-            size_bytes += len(entry.key) + len(entry.value or b"")
+        else:
+            size_bytes = 0
+            for entry in found:
+                if len(entries) == scan.limit or size_bytes >= PAGE_BYTES_MAX:
+                    return ScanPage(entries, True)
+                entries.append(entry)
+                size_bytes += len(entry.key) + len(entry.value or b"")
     except WorkBounded:
         return ScanPage(entries, True)
     return ScanPage(entries, False)
 
 
-def _entries(state: State, scan: Scan) -> Iterator[Entry]:
-    start = max(scan.start, FIRST_KEY)
-    if scan.delimiter:
-        return _rolled_up(state, start, scan)
+def _is_small(scan: Scan) -> bool:
+    """Whether the size of its page need not be watched."""
     head_bytes = scan.head_bytes
-    return (
-        Entry(key, row.value[:head_bytes], row.revision)
-        for key, row in state.rows(start, scan.stop, reverse=scan.reverse)
-    )
+    return head_bytes is not None and scan.limit * (KEY_BYTES_MAX + head_bytes) <= PAGE_BYTES_MAX
 
 
-def _rolled_up(state: State, start: bytes, scan: Scan) -> Iterator[Entry]:
-    """Rows and common prefixes; past each common prefix the next row is sought, not read to."""
-    seek: bytes | None = start
-    while seek is not None:
-        rows = state.rows(seek, scan.stop)
-        seek = None
-        for key, row in rows:
-            common = _common_prefix(key, scan.prefix, scan.delimiter)
-            if common is not None:
-                yield Entry(common, None, 0)
-                seek = keys.after(common) if common.strip(b"\xff") else None
-                break
-            yield Entry(key, row.value[: scan.head_bytes], row.revision)
+class _PlainReading:
+    """Of any state."""
+
+    def __init__(self, state: State, scan: Scan) -> None:
+        self._state = state
+        self._scan = scan
+        start = max(scan.start, FIRST_KEY)
+        self._rows = state.rows(start, scan.stop, reverse=scan.reverse)
+
+    def __iter__(self) -> Iterator[Entry]:
+        head_bytes = self._scan.head_bytes
+        while found := next(self._rows, None):
+            key, row = found
+            yield Entry(key, row.value[:head_bytes], row.revision)
+
+    def seek(self, key: bytes) -> None:
+        self._rows = self._state.rows(key, self._scan.stop)
 
 
-def _common_prefix(key: bytes, prefix: bytes, delimiter: bytes) -> bytes | None:
-    """What the key is rolled up to, or None if it stands for itself."""
-    if not key.startswith(prefix):
-        return None
-    found = key.find(delimiter, len(prefix))
-    return None if found < 0 else key[: found + len(delimiter)]
+def _rolled_up(reading: Reading, scan: Scan) -> Iterator[Entry]:
+    """Rows and common prefixes: a common prefix is what its keys share, the delimiter's first
+    occurrence after the scan's prefix included. Past it the next row is sought, not read to."""
+    prefix, delimiter = scan.prefix, scan.delimiter
+    for entry in reading:
+        key = entry[0]
+        found = key.find(delimiter, len(prefix)) if key.startswith(prefix) else -1
+        if found < 0:
+            yield entry
+            continue
+        common = key[: found + len(delimiter)]
+        yield Entry(common, None, 0)
+        if not common.strip(b"\xff"):
+            return
+        reading.seek(keys.after(common))

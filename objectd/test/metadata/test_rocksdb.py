@@ -5,14 +5,21 @@ from __future__ import annotations
 import shutil
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from objectd.errors import Conflict, CounterLimitReached, StoreFailed, StoreFull
+from objectd.errors import Conflict, CounterLimitReached, StoreBusy, StoreFailed, StoreFull
 from objectd.interfaces import Absent, Add, Change, Commit, Delete, Host, Present, Put, Token
+from objectd.metadata import rocksdb
+from objectd.metadata._rocksdict import Database
+from objectd.metadata.decisions import Writes
+from objectd.metadata.flushing import CROWD, CROWD_SECONDS_MIN
 from objectd.metadata.rocksdb import SKIPPED_KEYS_MAX, Settings, open_store
 from objectd.test.metadata.threads import HandDrivenThread
 from objectd.testing._metadata_case import make_host, opened, result_of
@@ -21,6 +28,11 @@ from objectd.testing.metadata import make_metadata_store_tests
 RocksMetadataTests = make_metadata_store_tests(
     f"{__name__}.RocksMetadataTests", lambda host: open_store(Settings(), host), durable=True
 )
+
+ALL_STORE_KEYS = [
+    tag + end for tag in (b"\0", b"\x03", b"a", b"i", b"l", b"o", b"p") for end in (b"", b"1")
+]
+STORE_KEYS = st.sampled_from(ALL_STORE_KEYS)
 
 
 class GroupCommitTests(SynchronousTestCase):
@@ -31,9 +43,10 @@ class GroupCommitTests(SynchronousTestCase):
         self.failures: list[Exception] = []
         directory = Path(self.mktemp())
         directory.mkdir()
+        self.clock = Clock()
         host = Host(
             data_directory=directory,
-            clock=Clock(),
+            clock=self.clock,
             run_in_thread=self.thread,
             on_failure=self.failures.append,
         )
@@ -46,8 +59,10 @@ class GroupCommitTests(SynchronousTestCase):
 
     def tearDown(self) -> None:
         closing = Deferred.fromCoroutine(self.store.close())
-        while self.thread.waiting:
-            self.thread.run()
+        while self.thread.waiting or self.clock.getDelayedCalls():
+            self.clock.advance(CROWD_SECONDS_MIN)
+            while self.thread.waiting:
+                self.thread.run()
         self.successResultOf(closing)
 
     def commit(self, *changes: Change, name: str = "", expect: Any = ()) -> Deferred[int]:
@@ -73,6 +88,18 @@ class GroupCommitTests(SynchronousTestCase):
         self.thread.run()
         self.successResultOf(commit)
         self.assertEqual(self.get(b"k"), b"1")
+
+    def test_scans_tell_what_is_durable(self) -> None:
+        """What a scan comes upon is told when it is durable, and reads see it too."""
+        self.commit(Put(b"k", b"1"), Put(b"l", b"2"))
+        self.thread.run()
+        self.commit(Delete(b"k"), Put(b"m", b"3"))
+        scan = Deferred.fromCoroutine(self.store.scan(b"k", b"n", limit=9))
+        self.assertNoResult(scan)
+        self.assertEqual((self.get(b"k"), self.get(b"m")), (b"1", None))
+        self.thread.run()
+        self.assertEqual([entry.key for entry in self.successResultOf(scan).entries], [b"l", b"m"])
+        self.assertEqual((self.get(b"k"), self.get(b"m")), (None, b"3"))
 
     def test_visible_when_answered(self) -> None:
         """Whoever gets the answer reads what it committed."""
@@ -116,6 +143,46 @@ class GroupCommitTests(SynchronousTestCase):
         self.assertEqual(self.answered, ["a"])
         self.thread.run()
         self.assertEqual(self.answered, ["a", "b", "c", "d"])
+
+    def test_a_crowd_shares_a_flush(self) -> None:
+        """Where many wait, the next flush begins a while after this one began, so that it
+        has as many waiters; it is not put off where few wait."""
+        for number, put_off in ((CROWD - 1, False), (CROWD, True)):
+            first, *others = [self.commit(Put(b"%02d" % n, b"")) for n in range(number)]
+            self.thread.run()
+            self.successResultOf(first)
+            self.assertEqual(len(self.thread.waiting), 0 if put_off else 1)
+            self.clock.advance(CROWD_SECONDS_MIN / 2)
+            late = self.commit(Put(b"late", b""))
+            self.assertEqual(len(self.thread.waiting), 0 if put_off else 1)
+            self.clock.advance(CROWD_SECONDS_MIN / 2)
+            self.thread.run()
+            for commit in others:
+                self.successResultOf(commit)
+            if put_off:
+                self.successResultOf(late)
+            else:
+                self.thread.run()
+
+    def test_refused_while_a_flush_is_put_off(self) -> None:
+        """What depends on nothing that is not durable does not wait for the next flush."""
+        for n in range(CROWD):
+            self.commit(Put(b"%02d" % n, b""))
+        self.thread.run()
+        self.clock.advance(CROWD_SECONDS_MIN)
+        self.thread.run()
+        self.failureResultOf(self.commit(expect=(Present(b"none"),)), Conflict)
+
+    def test_waiting_both_sides(self) -> None:
+        """As many commits may wait as the bound says; one more is refused at once."""
+        self.patch(rocksdb, "COMMITS_WAITING_MAX", 3)
+        waiting = [self.commit(Put(b"%02d" % n, b"")) for n in range(3)]
+        self.failureResultOf(self.commit(Put(b"k", b"")), StoreBusy)
+        while self.thread.waiting:
+            self.thread.run()
+        for commit in waiting:
+            self.successResultOf(commit)
+        self.commit(Put(b"k", b""))
 
     def test_commits_see_what_is_not_durable_yet(self) -> None:
         """Of two commits that expect absence at once, one is refused."""
@@ -218,6 +285,69 @@ class TombstoneTests(SynchronousTestCase):
             page = self.successResultOf(scan)
             self.assertEqual([e.key for e in page.entries], [] if reverse else [b"l"])
             self.assertFalse(page.more)
+
+    def test_deleted_rows_do_not_stay(self) -> None:
+        """After many deletions what is in memory goes to tables, where deleted rows are taken
+        out; a close waits for that."""
+        self.patch(rocksdb, "DELETED_ROWS_MAX", 3)
+        directory = Path(self.mktemp())
+        directory.mkdir()
+        thread = HandDrivenThread()
+        host = Host(data_directory=directory, clock=Clock(), run_in_thread=thread)
+        store = self.successResultOf(Deferred.fromCoroutine(open_store(Settings(), host)))
+        begun = Deferred.fromCoroutine(store.begin_incarnation())
+        thread.run()
+        token = Token(self.successResultOf(begun), 1)
+        deletes = tuple(Delete(b"%02d" % n) for n in range(3))
+        commit = Deferred.fromCoroutine(store.commit(Commit(token, 1, deletes)))
+        self.assertEqual(len(thread.waiting), 2)
+        thread.waiting.rotate(-1)
+        thread.run()
+        self.successResultOf(commit)
+        closing = Deferred.fromCoroutine(store.close())
+        self.assertNoResult(closing)
+        thread.run()
+        self.successResultOf(closing)
+
+
+class LiveRowTests(SynchronousTestCase):
+    """What is kept in memory of the rows that commits ask for."""
+
+    @given(
+        st.lists(
+            st.tuples(
+                st.dictionaries(STORE_KEYS, st.binary(max_size=2), max_size=4),
+                st.lists(STORE_KEYS, max_size=3),
+                st.lists(st.tuples(STORE_KEYS, STORE_KEYS), max_size=1),
+                st.booleans(),
+            ),
+            max_size=8,
+        )
+    )
+    @settings(deadline=None, max_examples=25)
+    def test_is_what_is_stored(
+        self,
+        steps: list[tuple[dict[bytes, bytes], list[bytes], list[tuple[bytes, bytes]], bool]],
+    ) -> None:
+        """After any steps, and a refused one, every row is read as it is stored."""
+        with TemporaryDirectory() as directory:
+            database = Database(
+                Path(directory),
+                block_cache_mib=1,
+                write_buffer_mib=1,
+                free_mib_min=0,
+                seconds=lambda: 0.0,
+            )
+            for revision, (puts, deletes, ranges, reads) in enumerate(steps, 1):
+                database.write(
+                    Writes(revision, {}, [], [span for span in ranges if span[0] < span[1]])
+                )
+                database.write(Writes(revision, {}, deletes))
+                database.write(Writes(revision, puts))
+                stored = dict(database.live.rows(b"", b"\xff"))
+                for key in ALL_STORE_KEYS if reads else ():
+                    self.assertEqual(database.live.row(key), stored.get(key))
+            database.close()
 
 
 class OpenTests(SynchronousTestCase):

@@ -1,0 +1,241 @@
+"""How rows are read from RocksDB: the live state, snapshots, scans."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from rocksdict import Rdict, ReadOptions
+
+from objectd.errors import StoreFailed
+from objectd.interfaces import Entry, Row
+from objectd.metadata.decisions import Writes
+from objectd.metadata.limits import FIRST_KEY
+from objectd.metadata.scanning import Reading, Scan, WorkBounded
+from objectd.model import keys
+
+INCOMPLETE = "Result incomplete"
+"""What RocksDB's message begins with where it did not do all that it was asked for."""
+
+_KEY_NOT_FOUND = "key not found"
+_FIRST_PAYLOAD, _AFTER_PAYLOADS = keys.span(keys.PAYLOADS)
+_U64 = struct.Struct(">Q")
+_WHOLE_FAMILIES = frozenset((b"\x00", b"\x01", b"\x02", b"\x03", keys.INCARNATIONS))
+"""Kept in memory as they are: the store's own rows and the incarnations. They are few."""
+_RECENT_FAMILIES = frozenset((keys.LIVES, keys.USAGES))
+"""Of these, what was asked for lately: the buckets that are being written to."""
+RECENT_ROWS_MAX = 4096
+
+
+class Span(NamedTuple):
+    """A part of the key space that one column family holds."""
+
+    is_payload: bool
+    start: bytes
+    stop: bytes
+
+
+class Live:
+    """Everything written, synced or not.
+
+    What commits ask for again and again is kept in memory: there is no other writer, so what
+    was written last is what is there.
+    """
+
+    def __init__(self, records: Rdict, payloads: Rdict) -> None:
+        self._records = records
+        self._payloads = payloads
+        self._whole: dict[bytes, Row] = {}
+        self._recent: dict[bytes, Row | None] = {}
+        for family in _WHOLE_FAMILIES:
+            self._whole.update(self.rows(*keys.span(family)))
+
+    def row(self, key: bytes) -> Row | None:
+        tag = key[:1]
+        if tag in _WHOLE_FAMILIES:
+            return self._whole.get(key)
+        if tag not in _RECENT_FAMILIES:
+            return self._read(key)
+        recent = self._recent
+        if key not in recent:
+            if len(recent) >= RECENT_ROWS_MAX:
+                recent.clear()
+            recent[key] = self._read(key)
+        return recent[key]
+
+    def rows(
+        self, start: bytes, stop: bytes, *, reverse: bool = False
+    ) -> Iterator[tuple[bytes, Row]]:
+        for span in spans(start, stop, reverse=reverse):
+            family = self._payloads if span.is_payload else self._records
+            yield from _walk(family, span, ReadOptions(), reverse=reverse)
+
+    def follow(self, writes: Writes) -> None:
+        """Keep up with a step that was written."""
+        whole, recent = self._whole, self._recent
+        for start, stop in writes.deleted_ranges:
+            for kept in whole, recent:
+                for key in [key for key in kept if start <= key < stop]:
+                    del kept[key]
+        for key in writes.deletes:
+            whole.pop(key, None)
+            recent.pop(key, None)
+        for key, value in writes.puts.items():
+            if key[:1] in _WHOLE_FAMILIES:
+                whole[key] = Row(value, writes.revision)
+            elif key in recent:
+                recent[key] = Row(value, writes.revision)
+
+    def _read(self, key: bytes) -> Row | None:
+        family = self._payloads if key[:1] == _FIRST_PAYLOAD else self._records
+        try:
+            stored = family.get(key)
+        except Exception as error:
+            raise _read_error(error) from error
+        return None if stored is None else _row(stored)
+
+
+class Snapshot:
+    """The rows of both families at one moment: nothing is written between the two. Only `row`
+    knows that moment: iterators of rocksdict 0.3.29 read what is live when they are made, also
+    those of a snapshot.
+
+    Reading rows raises `WorkBounded` where more than `skipped_keys_max` deleted ones lie
+    before the next.
+    """
+
+    def __init__(self, records: Any, payloads: Any, skipped_keys_max: int = 0) -> None:
+        self._records = records
+        self._payloads = payloads
+        self._skipped_keys_max = skipped_keys_max
+
+    def skipping(self, skipped_keys_max: int) -> Snapshot:
+        """The same moment with another bound; 0 is none."""
+        return Snapshot(self._records, self._payloads, skipped_keys_max)
+
+    def row(self, key: bytes) -> Row | None:
+        family = self._payloads if key[:1] == _FIRST_PAYLOAD else self._records
+        try:
+            return _row(family[key])
+        except Exception as error:
+            if error.args == (_KEY_NOT_FOUND,):
+                return None
+            raise _read_error(error) from error
+
+    def rows(
+        self, start: bytes, stop: bytes, *, reverse: bool = False
+    ) -> Iterator[tuple[bytes, Row]]:
+        for span in spans(start, stop, reverse=reverse):
+            family = self._payloads if span.is_payload else self._records
+            yield from _walk(family, span, self._options(), reverse=reverse)
+
+    def reading(self, scan: Scan) -> Reading:
+        """What a scan that is not `reverse` reads."""
+        start = max(scan.start, FIRST_KEY)
+        walks = []
+        for span in spans(start, scan.stop):
+            options = self._options()
+            options.set_iterate_upper_bound(span.stop)
+            walks.append((span, self._payloads if span.is_payload else self._records, options))
+        return _Reading(walks, start, scan)
+
+    def _options(self) -> ReadOptions:
+        options = ReadOptions()
+        options.set_max_skippable_internal_keys(self._skipped_keys_max)
+        return options
+
+
+class _Reading:
+    """Reads a page with the few calls that it takes: 0.6 µs a row, where `rows` and entries made
+    of them take 1.6."""
+
+    def __init__(
+        self, walks: Sequence[tuple[Span, Any, ReadOptions]], start: bytes, scan: Scan
+    ) -> None:
+        self._walks = walks
+        self._position = start
+        self._moved = False
+        self._rolls_up = bool(scan.delimiter)
+        self._value_stop = None if scan.head_bytes is None else _U64.size + scan.head_bytes
+
+    def __iter__(self) -> Iterator[Entry]:
+        value_stop, unpack, new = self._value_stop, _U64.unpack_from, tuple.__new__
+        for span, family, options in self._walks:
+            if span.stop <= self._position:
+                continue
+            self._position = max(span.start, self._position)
+            if not self._rolls_up:
+                # One call a row instead of four, but it does not tell why there are no more.
+                key = b""
+                for key, stored in family.items(from_key=self._position, read_opt=options):
+                    yield new(Entry, (key, stored[8:value_stop], unpack(stored)[0]))
+                if key:
+                    self._position = key + b"\0"
+            # Sought as often as prefixes are rolled up: a new iterator would take another µs.
+            rows = family.iter(options)
+            rows.seek(self._position)
+            while rows.valid():
+                stored = rows.value()
+                yield new(Entry, (rows.key(), stored[8:value_stop], unpack(stored)[0]))
+                if self._moved:
+                    self._moved = False
+                    rows.seek(self._position)
+                else:
+                    rows.next()
+            _check_status(rows)
+
+    def seek(self, key: bytes) -> None:
+        self._position = key
+        self._moved = True
+
+
+def _walk(
+    family: Any, span: Span, options: ReadOptions, *, reverse: bool
+) -> Iterator[tuple[bytes, Row]]:
+    # A lower bound would be welcome here, but rocksdict 0.3.29 takes one and does not obey.
+    options.set_iterate_upper_bound(span.stop)
+    rows = family.iter(options)
+    if reverse:
+        rows.seek_to_last()
+        step = rows.prev
+    else:
+        rows.seek(span.start)
+        step = rows.next
+    while rows.valid():
+        key = rows.key()
+        if key < span.start:
+            return
+        yield key, _row(rows.value())
+        step()
+    _check_status(rows)
+
+
+def _check_status(rows: Any) -> None:
+    """An iterator that can go no further may have come to the end, or not."""
+    try:
+        rows.status()
+    except Exception as error:
+        raise _read_error(error) from error
+
+
+def spans(start: bytes, stop: bytes, *, reverse: bool = False) -> list[Span]:
+    """The range cut at the borders of the payload rows, without its empty pieces."""
+    spans = [
+        Span(False, start, min(stop, _FIRST_PAYLOAD)),
+        Span(True, max(start, _FIRST_PAYLOAD), min(stop, _AFTER_PAYLOADS)),
+        Span(False, max(start, _AFTER_PAYLOADS), stop),
+    ]
+    if reverse:
+        spans.reverse()
+    return [span for span in spans if span.start < span.stop]
+
+
+def _row(stored: bytes) -> Row:
+    return Row(stored[8:], _U64.unpack_from(stored)[0])
+
+
+def _read_error(error: Exception) -> Exception:
+    if str(error).startswith(INCOMPLETE):
+        return WorkBounded()
+    return StoreFailed(f"RocksDB cannot read: {error}")
