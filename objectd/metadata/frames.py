@@ -1,8 +1,9 @@
 """The language of the metadata owner's socket: frames of msgpack, requests and answers.
 
 A frame is length (4 bytes, big-endian) ‖ request id (8) ‖ msgpack. The client chooses the
-ids; answers carry the id of their request and come in any order. Both ends are of one
-version, started by one supervisor, so that nothing here is negotiated.
+ids; answers carry the id of their request and come in any order. What is told and not asked
+has the id `TOLD`. Both ends are of one version, started by one supervisor, so that nothing
+here is negotiated.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ FRAME_BYTES_MAX = 64 << 20
 
 IN_FLIGHT_MAX = 1024
 """Requests of one connection that are not answered yet."""
+
+TOLD = 0
+"""The id of frames that have no answer, in both directions."""
 
 _HEAD = struct.Struct(">IQ")
 _ID_BYTES = 8
@@ -58,7 +62,26 @@ class AskOutcome(_Message, frozen=True, tag="outcome"):
     token: Token
 
 
+class Hello(_Message, frozen=True, tag="hello"):
+    """Told first, by a process that reads and writes under this incarnation."""
+
+    incarnation: int
+
+
+class EpochOver(_Message, frozen=True, tag="over"):
+    """Told: all reads have ended that had begun when `Epoch` came."""
+
+    number: int
+
+
 Request = BeginIncarnation | Fence | Get | Scan | Apply | AskOutcome
+Told = Hello | EpochOver
+
+
+class Epoch(_Message, frozen=True, tag="epoch"):
+    """Told by the owner: it waits for `EpochOver` with the same number."""
+
+    number: int
 
 
 class Number(_Message, frozen=True, tag="number"):
@@ -128,8 +151,8 @@ _PLAIN_ERRORS: dict[str, type[ObjectdError]] = {
 }
 
 encode_message = msgspec.msgpack.Encoder().encode
-decode_request = msgspec.msgpack.Decoder(Request).decode
-decode_answer = msgspec.msgpack.Decoder(Answer).decode
+decode_request = msgspec.msgpack.Decoder(Request | Told).decode
+decode_answer = msgspec.msgpack.Decoder(Answer | Epoch).decode
 
 
 def frame(request_id: int, message: bytes) -> bytes:
@@ -144,23 +167,34 @@ class FrameReader:
     """Cuts a stream of bytes into (request id, message)."""
 
     def __init__(self) -> None:
-        self._pending = b""
+        self._pieces: list[bytes] = []
+        self._missing = 0
+        """Of the frame that the pieces begin; or 0, if not even its head is there."""
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """The messages that are complete now; raises `FrameTooLong` at a length over
         `FRAME_BYTES_MAX`."""
-        data = self._pending + data
-        start = 0
-        while len(data) - start >= _HEAD.size:
+        if self._pieces:
+            self._pieces.append(data)
+            self._missing -= len(data)
+            if self._missing > 0:
+                return
+            data = b"".join(self._pieces)
+            self._pieces.clear()
+        start, size, missing = 0, len(data), 0
+        while size - start >= _HEAD.size:
             length, request_id = _HEAD.unpack_from(data, start)
             if not _ID_BYTES <= length <= FRAME_BYTES_MAX:
                 raise FrameTooLong(length)
             end = start + _HEAD.size - _ID_BYTES + length
-            if len(data) < end:
+            if size < end:
+                missing = end - size
                 break
             yield request_id, data[start + _HEAD.size : end]
             start = end
-        self._pending = data[start:]
+        if start < size:
+            self._pieces.append(data[start:])
+        self._missing = missing
 
 
 def from_error(error: Exception) -> Failure:

@@ -86,6 +86,22 @@ def descending(time_us: int) -> bytes:
     return _U64.pack(_TIME_MAX - time_us)
 
 
+# Which rows may be kept beside the store
+
+GROUPED = frozenset(BUCKET_NAMES + BUCKETS + LIVES + OBJECTS + PAYLOADS)
+"""The families that `objectd.metadata.caching` keeps."""
+
+
+def group(key: bytes) -> bytes | None:
+    """What names the rows that are kept, and change, together: an object's record and its
+    payload, a bucket and its being alive. None for families that are never kept.
+
+    It is what follows the tag. Should that be the same for rows that have nothing to do with
+    each other, they are taken for changed too often, never too seldom.
+    """
+    return key[1:] if key and key[0] in GROUPED else None
+
+
 def incarnation(number: int) -> bytes:
     return b"i" + _U32.pack(number)
 

@@ -8,14 +8,19 @@ nothing could lead to that file any more.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Awaitable, Callable
 
 from twisted.internet.defer import Deferred
 
 
 class Reads:
-    """The reads of this process. A read begins before it looks at the metadata."""
+    """The reads of this process. A read begins before it looks at the metadata.
 
-    def __init__(self) -> None:
+    `elsewhere` waits for those of all other processes that read the same blobs.
+    """
+
+    def __init__(self, elsewhere: Callable[[], Awaitable[None]] | None = None) -> None:
+        self._elsewhere = elsewhere
         self._numbers = itertools.count()
         self._under_way: dict[int, None] = {}
         self._waiting: list[tuple[int, Deferred[None]]] = []
@@ -39,7 +44,13 @@ class Reads:
                 waiter.callback(None)
 
     async def drained(self) -> None:
-        """Wait until all reads that began before this call have ended."""
+        """Wait until all reads that began before this call have ended, here and elsewhere."""
+        await self.drained_here()
+        if self._elsewhere is not None:
+            await self._elsewhere()
+
+    async def drained_here(self) -> None:
+        """The same for the reads of this process alone."""
         if self._under_way:
             waiter: Deferred[None] = Deferred(self._forget)
             self._waiting.append((next(self._numbers), waiter))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from functools import partial
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
 
 import objectd
-from objectd.errors import DamagedRecord, FormatUnsupported
+from objectd.errors import DamagedRecord, FormatUnsupported, StoreFailed
 from objectd.interfaces import SCAN_ROWS_MAX, Absent, IBlobStore, IMetadataStore, RunInThread
 from objectd.model import keys
 from objectd.model.codec import decode, encode
@@ -34,6 +35,7 @@ from objectd.objects.part_copying import PartCopies
 from objectd.objects.reads import Reads
 from objectd.objects.renaming import Renames
 from objectd.objects.settings import ObjectSettings
+from objectd.objects.shield import shield
 from objectd.objects.tags import Tags
 from objectd.objects.uploads import Uploads
 from objectd.objects.writer import Batch, Writer
@@ -64,6 +66,13 @@ class ObjectStore:
     abandoned: AbandonedUploads
     core: Core
 
+    async def fence(self, incarnations: Sequence[int]) -> None:
+        """End incarnations whose processes are known to be gone, and take over what they
+        counted. Idempotent."""
+        await self.core.metadata.fence(incarnations)
+        over = frozenset(incarnations)
+        await shield(usage.fold(self.core.metadata, self.core.writer, over.__contains__))
+
     async def close(self) -> None:
         """Close the stores beneath. Operations under way fail. Idempotent."""
         try:
@@ -87,12 +96,16 @@ async def open_store(
     random_bytes: Callable[[int], bytes] = os.urandom,
     settings: ObjectSettings = ObjectSettings(),
     body_memory_bytes: int = BODY_MEMORY_BYTES,
+    living: Collection[int] = (),
+    others_drained: Callable[[int], Awaitable[None]] | None = None,
 ) -> ObjectStore:
-    """Open the object store that lives on these two, as their only process.
+    """Open the object store that lives on these two, as their owner.
 
     A new one is made if both are empty. What a newer version wrote is refused with
-    `FormatUnsupported` before anything is touched. All earlier incarnations are fenced.
-    Bodies on their way in share about `body_memory_bytes`.
+    `FormatUnsupported` before anything is touched. All earlier incarnations are fenced but
+    those that are `living`: processes that joined the store and are still there.
+    `others_drained` waits for the reads of all incarnations but the one it is given
+    (`objectd.objects.reads`). Bodies on their way in share about `body_memory_bytes`.
     """
     format_ = await _read_format(metadata)
 
@@ -110,10 +123,58 @@ async def open_store(
     writer = writer_for(incarnation)
     if format_ is None:
         format_ = await _make_format(writer, now_us(), random_bytes)
-    await _fence_all_but(metadata, incarnation)
+    unfenced = frozenset((incarnation, *living))
+    await _fence_all_but(metadata, unfenced)
     await blobs.begin(format_.store_uuid, format_.digest_key, incarnation)
-    await usage.fold(metadata, writer)
-    ids = IdSource(incarnation)
+    await usage.fold(metadata, writer, lambda shard: shard not in unfenced)
+    reads = Reads(others_drained and partial(others_drained, incarnation))
+    return _assembled(
+        metadata, blobs, writer, format_, reads, run_in_thread, now_us, settings, body_memory_bytes
+    )
+
+
+async def join_store(
+    metadata: IMetadataStore,
+    blobs: IBlobStore,
+    *,
+    incarnation: int,
+    clock: IReactorTime,
+    run_in_thread: RunInThread,
+    now_us: Callable[[], int] = wall_clock_us,
+    settings: ObjectSettings = ObjectSettings(),
+    body_memory_bytes: int = BODY_MEMORY_BYTES,
+    reads: Reads,
+) -> ObjectStore:
+    """Work on an object store beside its owner and others, under an incarnation that was
+    begun for this process.
+
+    Fences, folds and makes nothing: that is the owner's. The owner learns from `reads` when
+    those of this process are over (`objectd.metadata.remote`). Raises `FormatUnsupported`,
+    and `StoreFailed` if no owner has made the store yet.
+    """
+    format_ = await _read_format(metadata)
+    if format_ is None:
+        raise StoreFailed("there is no object store to join: its owner has not made it")
+    await blobs.begin(format_.store_uuid, format_.digest_key, incarnation)
+    attempts_max = settings.commit_attempts_max
+    writer = Writer(metadata, incarnation, clock=clock, commit_attempts_max=attempts_max)
+    return _assembled(
+        metadata, blobs, writer, format_, reads, run_in_thread, now_us, settings, body_memory_bytes
+    )
+
+
+def _assembled(
+    metadata: IMetadataStore,
+    blobs: IBlobStore,
+    writer: Writer,
+    format_: Format,
+    reads: Reads,
+    run_in_thread: RunInThread,
+    now_us: Callable[[], int],
+    settings: ObjectSettings,
+    body_memory_bytes: int,
+) -> ObjectStore:
+    ids = IdSource(writer.incarnation)
     intake = Intake(
         blobs,
         ids,
@@ -121,7 +182,7 @@ async def open_store(
         memory_bytes=body_memory_bytes,
         etag=settings.etag,
     )
-    core = Core(metadata, blobs, writer, intake, ids, Reads(), KeyLocks(), now_us, settings)
+    core = Core(metadata, blobs, writer, intake, ids, reads, KeyLocks(), now_us, settings)
     return assemble(core, format_)
 
 
@@ -195,13 +256,13 @@ async def _hold_sweep(writer: Writer, now_us: int) -> None:
     await writer.commit(batch)
 
 
-async def _fence_all_but(metadata: IMetadataStore, incarnation: int) -> None:
+async def _fence_all_but(metadata: IMetadataStore, unfenced: frozenset[int]) -> None:
     start, stop = keys.span(keys.INCARNATIONS)
     more = True
     while more:
         page = await metadata.scan(start, stop, limit=SCAN_ROWS_MAX)
         numbers = [keys.incarnation_number(entry.key) for entry in page.entries]
-        await metadata.fence([number for number in numbers if number != incarnation])
+        await metadata.fence([number for number in numbers if number not in unfenced])
         more = page.more
         if page.entries:
             start = page.entries[-1].key + b"\0"

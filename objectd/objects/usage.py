@@ -6,10 +6,12 @@ incarnations that are over are folded into shard 0.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 from twisted.logger import Logger
 
-from objectd.errors import DamagedRecord
+from objectd.errors import Conflict, DamagedRecord
 from objectd.interfaces import SCAN_ROWS_MAX, At, IMetadataStore
 from objectd.model import keys
 from objectd.model.codec import decode_counter
@@ -49,29 +51,35 @@ async def bucket_usage(metadata: IMetadataStore, bucket_id: int) -> Usage:
         start = page.entries[-1].key + b"\0"
 
 
-async def fold(metadata: IMetadataStore, writer: Writer) -> int:
-    """Fold the shards of all other incarnations into the base; return how many there were.
+async def fold(metadata: IMetadataStore, writer: Writer, is_over: Callable[[int], bool]) -> int:
+    """Fold the shards of incarnations that are fenced into the base; return how many there were.
 
-    Only for a process that knows that all others are over.
+    `is_over` tells of an incarnation whether it is. Others may count, and fold, meanwhile: each
+    page is one commit that expects the shards as they were read, so that none counts twice.
     """
     folded = 0
     start, stop = keys.span(keys.USAGES)
     while True:
         page = await metadata.scan(start, stop, limit=1000)
         batch = Batch()
+        shards = 0
         for key, value, revision in page.entries:
             bucket_id, quantity, shard = keys.usage_fields(key)
             counted = _counted(key, value)
             if shard == BASE and counted is None:
                 await _remove(writer, key)  # or nothing could be added to it any more
-            if shard in (BASE, writer.incarnation):
+            if shard == BASE or not is_over(shard):
                 continue
             batch.expect(At(key, revision))
             batch.delete(key)
             batch.add(keys.usage(bucket_id, BASE, quantity), counted or 0)
-            folded += 1
-        if len(batch):
-            await writer.commit(batch)
+            shards += 1
+        try:
+            if shards:
+                await writer.commit(batch)
+        except Conflict:
+            continue  # somebody else folds them, or their bucket is cleared: look again
+        folded += shards
         if not page.more:
             return folded
         start = page.entries[-1].key + b"\0"

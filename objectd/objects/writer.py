@@ -35,7 +35,7 @@ from objectd.interfaces import (
 
 _T = TypeVar("_T")
 
-OUTCOME_ATTEMPTS_MAX = 30
+OUTCOME_SECONDS_MAX = 15.0
 OUTCOME_RETRY_SECONDS = 1.0
 
 
@@ -144,7 +144,8 @@ class Writer:
         raise OperationAborted("others kept changing the same rows: try again")
 
     async def _outcome(self, token: Token) -> Outcome:
-        for _ in range(OUTCOME_ATTEMPTS_MAX):
+        deadline = self._clock.seconds() + OUTCOME_SECONDS_MAX
+        while self._clock.seconds() < deadline:
             try:
                 return await self._metadata.outcome(token)
             except (AnswerLost, StoreBusy):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine, Generator
+from types import coroutine
+from typing import Any
+
 import msgspec
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import CancelledError, Deferred
@@ -14,8 +18,11 @@ from zope.interface import implementer
 from objectd.errors import ObjectdError, StoreFailed
 from objectd.interfaces import IMetadataStore
 from objectd.metadata import frames
-from objectd.metadata.frames import Answer, FrameReader, Request
+from objectd.metadata.frames import Answer, FrameReader, Request, Told
 from objectd.metadata.scanning import Scan
+from objectd.process.epochs import Epochs
+
+_Work = Coroutine[Deferred[Any], Any, Answer]
 
 
 class OwnerFactory(Factory):
@@ -23,11 +30,12 @@ class OwnerFactory(Factory):
 
     noisy = False
 
-    def __init__(self, store: IMetadataStore) -> None:
+    def __init__(self, store: IMetadataStore, epochs: Epochs | None = None) -> None:
         self._store = store
+        self._epochs = epochs or Epochs(store)
 
     def buildProtocol(self, addr: object) -> OwnerProtocol:  # noqa: N802
-        return OwnerProtocol(self._store)
+        return OwnerProtocol(self._store, self._epochs)
 
 
 @implementer(IPushProducer)
@@ -36,16 +44,20 @@ class OwnerProtocol(Protocol):
 
     It stops reading while `frames.IN_FLIGHT_MAX` requests are under way or the other end
     does not take its answers. When the connection goes, reads under way are cancelled and
-    commits run to their end.
+    everything else runs to its end. What can be answered at once, as most reads can, takes no
+    Deferred, and the answers to what came together go together.
     """
 
     transport: FileDescriptor
     _log = Logger()
 
-    def __init__(self, store: IMetadataStore) -> None:
+    def __init__(self, store: IMetadataStore, epochs: Epochs) -> None:
         self._store = store
+        self._epochs = epochs
+        self._incarnation: int | None = None
         self._reader = FrameReader()
-        self._under_way: dict[int, Deferred[None]] = {}
+        self._under_way: dict[int, Deferred[None] | None] = {}
+        self._at_once: list[bytes] | None = None
         self._connected = True
         self._reading = True
         self._answers_pile_up = False
@@ -54,19 +66,29 @@ class OwnerProtocol(Protocol):
         self.transport.registerProducer(self, True)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
+        together = self._at_once = []
         try:
             for request_id, message in self._reader.feed(data):
-                self._begin(request_id, frames.decode_request(message))
+                request = frames.decode_request(message)
+                if request_id == frames.TOLD or isinstance(request, Told):
+                    self._hear(request)
+                else:
+                    self._begin(request_id, request)
         except (frames.FrameTooLong, msgspec.MsgspecError) as error:
             self._log.error("a client of the metadata owner sends nonsense: {error}", error=error)
             self.transport.loseConnection()
-            return
+        self._at_once = None
+        if together:
+            self.transport.write(b"".join(together))
         self._read_or_wait()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
         self._connected = False
+        if self._incarnation is not None:
+            self._epochs.lost(self._incarnation, self._ask_epoch)
         for answering in list(self._under_way.values()):
-            answering.cancel()
+            if answering is not None:
+                answering.cancel()
 
     def pauseProducing(self) -> None:  # noqa: N802
         self._answers_pile_up = True
@@ -79,25 +101,56 @@ class OwnerProtocol(Protocol):
     def stopProducing(self) -> None:  # noqa: N802
         """The connection goes: `connectionLost` follows."""
 
-    def _begin(self, request_id: int, request: Request) -> None:
-        answering = Deferred.fromCoroutine(self._answer(request_id, request))
-        if not answering.called:
-            self._under_way[request_id] = answering
+    # Epochs
 
-    async def _answer(self, request_id: int, request: Request) -> None:
+    def _hear(self, told: Request | Told) -> None:
+        match told:
+            case frames.Hello():
+                self._incarnation = told.incarnation
+                self._epochs.connected(told.incarnation, self._ask_epoch)
+            case frames.EpochOver() if self._incarnation is not None:
+                self._epochs.answered(self._incarnation, told.number)
+            case _:
+                raise msgspec.ValidationError(f"{type(told).__name__} in the wrong place")
+
+    def _ask_epoch(self, number: int) -> None:
+        if self._connected:
+            self._send(frames.TOLD, frames.encode_message(frames.Epoch(number)))
+
+    # Requests
+
+    def _begin(self, request_id: int, request: Request) -> None:
+        work = self._result(request)
         try:
-            message = frames.encode_message(await self._result(request))
+            waited = work.send(None)
+        except StopIteration as done:
+            self._answer(request_id, done.value)
+        except Exception as error:
+            self._answer(request_id, self._refusal(request, error))
+        else:
+            self._under_way[request_id] = None
+            going_on = Deferred.fromCoroutine(self._go_on(request_id, request, work, waited))
+            if request_id in self._under_way and isinstance(request, frames.Get | Scan):
+                self._under_way[request_id] = going_on
+
+    async def _go_on(
+        self, request_id: int, request: Request, work: _Work, waited: Deferred[Any]
+    ) -> None:
+        try:
+            answer = await _resumed(work, waited)
         except CancelledError:
             return
-        except ObjectdError as error:
-            message = frames.encode_message(frames.from_error(error))
-        except Exception as error:  # a bug: the asker must know that it knows nothing
-            self._log.failure("the metadata store failed at {request}", request=request)
-            message = frames.encode_message(frames.from_error(error))
-        self._under_way.pop(request_id, None)
+        except Exception as error:
+            answer = self._refusal(request, error)
+        del self._under_way[request_id]
         if self._connected:
-            self._send(request_id, message)
+            self._answer(request_id, answer)
             self._read_or_wait()
+
+    def _refusal(self, request: Request, error: Exception) -> frames.Failure:
+        if not isinstance(error, ObjectdError):  # a bug: the asker must know that it knows nothing
+            self._log.failure("the metadata store failed at {request}", request=request)
+        return frames.from_error(error)
 
     async def _result(self, request: Request) -> Answer:
         store = self._store
@@ -126,11 +179,19 @@ class OwnerProtocol(Protocol):
                 await store.fence(request.incarnations)
                 return frames.Done()
 
-    def _send(self, request_id: int, message: bytes) -> None:
+    def _answer(self, request_id: int, answer: Answer) -> None:
+        message = frames.encode_message(answer)
         if len(message) > frames.FRAME_BYTES_MAX - 8:
             error = StoreFailed(f"an answer of {len(message)} bytes: ask for fewer rows at once")
             message = frames.encode_message(frames.from_error(error))
-        self.transport.write(frames.frame(request_id, message))
+        self._send(request_id, message)
+
+    def _send(self, request_id: int, message: bytes) -> None:
+        frame = frames.frame(request_id, message)
+        if self._at_once is not None:
+            self._at_once.append(frame)
+        else:
+            self.transport.write(frame)
 
     def _read_or_wait(self) -> None:
         room = len(self._under_way) < frames.IN_FLIGHT_MAX and not self._answers_pile_up
@@ -141,3 +202,21 @@ class OwnerProtocol(Protocol):
             self.transport.resumeProducing()
         else:
             self.transport.pauseProducing()
+
+
+@coroutine
+def _resumed(work: _Work, waited: Deferred[Any]) -> Generator[Deferred[Any], Any, Answer]:
+    """The rest of a coroutine that has been driven until it waits for `waited`."""
+    while True:
+        try:
+            value = yield waited
+        except BaseException as error:
+            step: Callable[[Any], Deferred[Any]] = work.throw
+            sent: Any = error
+        else:
+            step, sent = work.send, value
+        try:
+            waited = step(sent)
+        except StopIteration as done:
+            answer: Answer = done.value
+            return answer

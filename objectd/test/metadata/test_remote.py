@@ -30,8 +30,16 @@ from objectd.errors import (
 )
 from objectd.interfaces import At, Commit, Host, IMetadataStore, Put, Row, Token
 from objectd.metadata import frames
+from objectd.metadata.announcing import AnnouncedMetadata
 from objectd.metadata.memory import MemoryMetadata
-from objectd.metadata.remote import RemoteMetadata
+from objectd.metadata.remote import (
+    PATIENCE_SECONDS,
+    READ_SECONDS_MAX,
+    RETRY_SECONDS_MAX,
+    RETRY_SECONDS_MIN,
+    RemoteMetadata,
+)
+from objectd.metadata.slots import Slots
 from objectd.process.owner import OwnerFactory
 from objectd.testing.metadata import make_metadata_store_tests
 
@@ -77,7 +85,7 @@ class MemoryEndpoint:
 
 async def open_remote(host: Host) -> IMetadataStore:
     assert isinstance(host.clock, Clock)
-    return RemoteMetadata(MemoryEndpoint(OwnerFactory(MemoryMetadata()), host.clock))
+    return RemoteMetadata(MemoryEndpoint(OwnerFactory(MemoryMetadata()), host.clock), host.clock)
 
 
 RemoteMetadataTests = make_metadata_store_tests(
@@ -103,12 +111,24 @@ class SlowMetadata(MemoryMetadata):
         self.cancelled += 1
 
 
+class SlowCommits(MemoryMetadata):
+    """Applies a commit when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: Deferred[None] = Deferred()
+
+    async def commit(self, commit: Commit) -> int:
+        await self.waiting
+        return await super().commit(commit)
+
+
 class ConnectionTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.backing = SlowMetadata()
         self.endpoint = MemoryEndpoint(OwnerFactory(self.backing), self.clock)
-        self.store = RemoteMetadata(self.endpoint)
+        self.store = RemoteMetadata(self.endpoint, self.clock)
 
     def begun(self, coroutine: Coroutine[Any, Any, Any]) -> Deferred[Any]:
         deferred = Deferred.fromCoroutine(coroutine)
@@ -128,11 +148,36 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(first), [None])
 
     def test_lost_connection(self) -> None:
-        """Calls under way fail with `AnswerLost`, the next one connects again."""
+        """A read whose answer was lost is sent again over a new connection."""
         lost = self.begun(self.store.get([b"a"]))
         self.endpoint.lose()
-        self.failureResultOf(lost, AnswerLost)
+        self.assertNoResult(lost)
+        self.clock.pump([RETRY_SECONDS_MIN, 0.001])
+        self.backing.asked[-1].callback(None)
+        self.clock.advance(0.001)
+        self.assertEqual(self.successResultOf(lost), [None])
+
+    def test_reads_are_tried_again_for_a_while(self) -> None:
+        """A read fails with `AnswerLost` when its time is over, and not before."""
+        self.endpoint.refusing = True
+        get = self.begun(self.store.get([b"a"]))
+        self.clock.pump([0.1] * int(READ_SECONDS_MAX / 0.1 - 1))
+        self.assertNoResult(get)
+        self.clock.pump([0.1] * int(RETRY_SECONDS_MAX / 0.1 + 2))
+        self.failureResultOf(get, AnswerLost)
+
+    def test_owner_that_does_not_answer(self) -> None:
+        """What is not answered for long is lost, on a connection that is kept; an answer that
+        comes too late is nobody's."""
+        get = self.begun(self.store.get([b"a"]))
+        self.clock.pump([PATIENCE_SECONDS, PATIENCE_SECONDS])
+        self.assertEqual(len(self.backing.asked), 1)
+        self.clock.pump([PATIENCE_SECONDS, 0.001])
+        self.failureResultOf(get, AnswerLost)
+        self.backing.asked[0].callback(None)
+        self.clock.advance(0.001)
         self.assertEqual(self.successResultOf(self.begun(self.store.begin_incarnation())), 1)
+        self.assertEqual(len(self.endpoint.pumps), 1)
 
     def test_lost_commit(self) -> None:
         """A commit whose answer is lost was applied all the same, and can be asked for."""
@@ -148,8 +193,23 @@ class ConnectionTests(SynchronousTestCase):
 
     def test_reads_of_a_lost_client_are_cancelled(self) -> None:
         """The owner stops reading for whoever is gone."""
-        self.failureResultOf(self._lose_during_get(), AnswerLost)
+        self.begun(self.store.get([b"a"]))
+        self.endpoint.lose()
         self.assertEqual(self.backing.cancelled, 1)
+
+    def test_commits_of_a_lost_client_are_not(self) -> None:
+        """The owner carries on with a commit whose asker is gone, to its very end."""
+        slow = SlowCommits()
+        slots = Slots(bytearray(16))
+        endpoint = MemoryEndpoint(OwnerFactory(AnnouncedMetadata(slow, slots)), self.clock)
+        store = RemoteMetadata(endpoint, self.clock)
+        number = self.successResultOf(self.begun(store.begin_incarnation()))
+        commit = self.begun(store.commit(Commit(Token(number, 1), 1, (Put(b"okey", b""),))))
+        endpoint.lose()
+        self.failureResultOf(commit, AnswerLost)
+        self.assertEqual(slots.words[1] % 2, 1)
+        slow.waiting.callback(None)
+        self.assertEqual(slots.words[1] % 2, 0)
 
     def test_owner_out_of_reach(self) -> None:
         """Where nobody listens the answer is `AnswerLost`, until somebody does."""
@@ -195,13 +255,8 @@ class ConnectionTests(SynchronousTestCase):
         pump = self.endpoint.pumps[-1]
         pump.clientIO.write(frames.frame(9, b"nonsense"))
         self.clock.advance(0.001)
-        self.failureResultOf(get, AnswerLost)
-        self.assertEqual(len(self.flushLoggedErrors()), 0)
-
-    def _lose_during_get(self) -> Deferred[Any]:
-        get = self.begun(self.store.get([b"a"]))
-        self.endpoint.lose()
-        return get
+        self.assertTrue(pump.clientIO.disconnected)
+        self.assertNoResult(get)
 
 
 class FrameTests(SynchronousTestCase):
@@ -254,11 +309,11 @@ class FrameTests(SynchronousTestCase):
                 raise RuntimeError("bug")
 
         clock = Clock()
-        store = RemoteMetadata(MemoryEndpoint(OwnerFactory(Broken()), clock))
+        store = RemoteMetadata(MemoryEndpoint(OwnerFactory(Broken()), clock), clock)
         get = Deferred.fromCoroutine(store.get([b"k"]))
-        clock.advance(0.001)
+        clock.pump([0.5] * 30)
         self.failureResultOf(get, AnswerLost)
-        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertGreater(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def _across(self, error: Exception) -> ObjectdError:
         answer = frames.decode_answer(frames.encode_message(frames.from_error(error)))

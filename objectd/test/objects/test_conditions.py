@@ -290,7 +290,7 @@ class Race:
     def open(self) -> list[ObjectStore]:
         first, *others = self.processes
         store = self.until(first.open_alone())
-        return [store, *(self.until(other.join(store)) for other in others)]
+        return [store, *(self.until(other.join()) for other in others)]
 
     def until(self, work: Coroutine[Deferred[Any], Any, Any]) -> Any:
         """The result of work, tried anew where it was refused for want of an answer."""
@@ -313,7 +313,7 @@ class RaceTests(SynchronousTestCase):
         stores = race.open()
         race.until(stores[0].buckets.create("photos"))
         for process in race.processes:
-            process.metadata.loss = answer_loss
+            process.connection.loss = answer_loss
         won: list[int] = []
         lost: list[type[BaseException]] = []
 
@@ -328,10 +328,10 @@ class RaceTests(SynchronousTestCase):
 
         for number in range(200):
             Deferred.fromCoroutine(put(number))
-        while race.world.schedule.step():
-            pass
+        while len(won) + len(lost) < 200:
+            assert race.world.schedule.step()
         for process in race.processes:
-            process.metadata.loss = 0.0
+            process.connection.loss = 0.0
         self.assertEqual((len(won), len(won) + len(lost)), (1, 200), seed)
         self.assertLessEqual(set(lost), {PreconditionFailed, ConditionalConflict, AnswerLost})
         opened = race.until(stores[0].objects.get("photos", "a"))

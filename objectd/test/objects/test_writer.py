@@ -19,10 +19,11 @@ from objectd.errors import (
 )
 from objectd.interfaces import Absent, Add, Append, Commit, Delete, Outcome, Put, Token
 from objectd.metadata.memory import MemoryMetadata
-from objectd.objects.writer import OUTCOME_ATTEMPTS_MAX, OUTCOME_RETRY_SECONDS, Batch, Writer
+from objectd.objects.writer import OUTCOME_RETRY_SECONDS, OUTCOME_SECONDS_MAX, Batch, Writer
 from objectd.test.objects.cases import begin
 
 ATTEMPTS_MAX = 5
+OUTCOMES_MAX = int(OUTCOME_SECONDS_MAX / OUTCOME_RETRY_SECONDS)
 
 
 class FarMetadata(MemoryMetadata):
@@ -111,9 +112,9 @@ class LostAnswerTests(WriterCase):
     def test_away_for_a_while(self) -> None:
         """The outcome is asked for until somebody answers."""
         self.metadata.after = once(AnswerLost("gone"))
-        self.metadata.away = OUTCOME_ATTEMPTS_MAX - 1
+        self.metadata.away = OUTCOMES_MAX - 1
         committing = begin(self.writer.commit(counting()))
-        self.clock.pump([OUTCOME_RETRY_SECONDS] * (OUTCOME_ATTEMPTS_MAX - 2))
+        self.clock.pump([OUTCOME_RETRY_SECONDS] * (OUTCOMES_MAX - 2))
         self.assertNoResult(committing)
         self.clock.advance(OUTCOME_RETRY_SECONDS)
         self.successResultOf(committing)
@@ -122,9 +123,9 @@ class LostAnswerTests(WriterCase):
     def test_away_for_good(self) -> None:
         """An outcome that nobody tells for long is unknown."""
         self.metadata.after = once(AnswerLost("gone"))
-        self.metadata.away = OUTCOME_ATTEMPTS_MAX
+        self.metadata.away = OUTCOMES_MAX
         committing = begin(self.writer.commit(counting()))
-        self.clock.pump([OUTCOME_RETRY_SECONDS] * OUTCOME_ATTEMPTS_MAX)
+        self.clock.pump([OUTCOME_RETRY_SECONDS] * OUTCOMES_MAX)
         self.failureResultOf(committing, OutcomeUnknown)
 
     def test_fenced_meanwhile(self) -> None:

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 
 from objectd.metadata.remote import RemoteMetadata
@@ -62,7 +63,7 @@ class RacingServers:
         if owner_apart:
             opening = self._open_over_socket(worker)
         else:
-            opening = worker.join(stores[0]) if stores else worker.open_alone()
+            opening = worker.join() if stores else worker.open_alone()
         stores += self.run(opening)
         server = MemoryServer(store=stores[-1])
         assert isinstance(server.site.clock, MemoryReactorClock)
@@ -70,9 +71,9 @@ class RacingServers:
         self._reactors.append(server.site.clock)
 
     async def _open_over_socket(self, worker: Worker) -> ObjectStore:
-        endpoint = MemoryEndpoint(OwnerFactory(worker.metadata), worker.clock)
+        endpoint = MemoryEndpoint(OwnerFactory(worker.connection), worker.clock)
         return await open_store(
-            RemoteMetadata(endpoint),
+            RemoteMetadata(endpoint, Clock()),  # nothing is lost, so that nothing is timed
             worker.blobs,
             clock=worker.clock,
             run_in_thread=worker.run_in_thread,
@@ -85,7 +86,7 @@ class RacingServers:
         """From now on so many answers of the owner of the metadata are lost, and it dies
         some times, with what it has not synced."""
         for worker in self._world.workers:
-            worker.metadata.loss = probability
+            worker.connection.loss = probability
         for _ in range(owner_deaths):
             owner, delay = self._world.owner, self.random.uniform(0, 100)
             self.schedule.add("dies", partial(owner.restart, self.random), delay=delay)
@@ -123,9 +124,9 @@ class RacingServers:
 
     def _deliver(self) -> None:
         """Bring answers that were written to those who wait for them."""
-        if any(reactor.getWriters() for reactor in self._reactors):
-            for client in list(self._asking):
-                client.receive()
+        is_written = any(reactor.getWriters() for reactor in self._reactors)
+        for client in [each for each in self._asking if is_written or each.is_answered]:
+            client.receive()
 
 
 class RacingClient:
@@ -156,6 +157,11 @@ class RacingClient:
         self._connection.send(as_bytes(signed, body))
         self.receive()
         return await self._answer
+
+    @property
+    def is_answered(self) -> bool:
+        """Something of an answer has come."""
+        return bool(self._connection.received)
 
     def receive(self) -> None:
         """See whether the answer is whole."""

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.errors import DamagedBlob
 from objectd.interfaces import (
     At,
     BlobLocation,
+    Commit,
     EmptyRange,
     Expectation,
     IMetadataStore,
     Outcome,
     OutcomeKind,
     Present,
+    Row,
     Token,
 )
+from objectd.metadata.announcing import AnnouncedMetadata
+from objectd.metadata.caching import CachedMetadata
+from objectd.metadata.slots import Slots
 from objectd.model import keys
 from objectd.model.codec import decode
 from objectd.model.records import Blob, Source
@@ -30,7 +36,6 @@ from objectd.objects.writer import Batch, Writer
 from objectd.testing.simulation import Violated, simulate
 from objectd.testing.simulation.drives import Drives, File
 from objectd.testing.simulation.metadata import MetadataOwner
-from objectd.testing.simulation.world import Epoch
 
 SEEDS_MAX = 2000
 
@@ -180,12 +185,12 @@ class BrokenRuleTests(SynchronousTestCase):
         async def at_once(reads: Reads) -> None:
             return None
 
-        self.patch(Epoch, "drained", at_once)
+        self.patch(Reads, "drained", at_once)
         self.assert_noticed()
 
     def test_reads_of_other_processes(self) -> None:
         """A collector that waits for the reads of its own process only is noticed."""
-        self.patch(Epoch, "drained", Reads.drained)
+        self.patch(Reads, "drained", Reads.drained_here)
         self.assert_noticed()
 
     def test_reading_from_the_trash(self) -> None:
@@ -229,17 +234,65 @@ class BrokenRuleTests(SynchronousTestCase):
     def test_answers_before_the_sync(self) -> None:
         """A metadata store that answers before what it says is durable is noticed."""
 
-        def answer_at_once(
-            owner: MetadataOwner,
-            position: int | None,
-            give: Callable[[], None],
-            lose: Callable[[], None],
-        ) -> None:
-            answer_when_durable(owner, position, lambda: None, lambda: None)
-            give()
+        def answer_at_once(owner: MetadataOwner) -> Deferred[None]:
+            durable(owner)
+            return succeed(None)
 
-        answer_when_durable = MetadataOwner.answer_when_durable
-        self.patch(MetadataOwner, "answer_when_durable", answer_at_once)
+        durable = MetadataOwner.durable
+        self.patch(MetadataOwner, "durable", answer_at_once)
+        self.assert_noticed()
+
+    # Rows that are kept
+
+    def test_changes_without_a_mark(self) -> None:
+        """Slots that are raised when a commit is over, but not odd before, are noticed."""
+
+        def raise_at_once(slots: Slots, index: int) -> None:
+            slots.words[index] += 2
+
+        self.patch(Slots, "mark", lambda slots, index: None)
+        self.patch(Slots, "clear", raise_at_once)
+        self.assert_noticed()
+
+    def test_at_rest_before_it_is_durable(self) -> None:
+        """A slot that is even again before its commit can be read is noticed."""
+
+        async def commit_hastily(announced: AnnouncedMetadata, commit: Commit) -> int:
+            words = announced._words(commit.changes)
+            announced._begin(words)
+            announced._end(words)
+            return await announced._store.commit(commit)
+
+        self.patch(AnnouncedMetadata, "commit", commit_hastily)
+        self.assert_noticed()
+
+    def test_keeping_what_may_have_changed(self) -> None:
+        """A row that is kept under the number that its slot has when it comes is noticed."""
+
+        async def fetch_carelessly(
+            cached: CachedMetadata, asked: Sequence[bytes]
+        ) -> list[Row | None]:
+            rows = await cached._store.get(asked)
+            if cached._words[0] != cached._generation:
+                cached._begin(cached._words[0])
+            for key, row in zip(asked, rows, strict=True):
+                named = keys.group(key)
+                if named is not None:
+                    index = cached._slots.slot(named)
+                    cached._keep(named, index, cached._words[index], key, row)
+            return rows
+
+        self.patch(CachedMetadata, "_fetch", fetch_carelessly)
+        self.assert_noticed()
+
+    def test_owner_without_a_generation(self) -> None:
+        """An owner that starts the numbers of slots anew, and nothing else, is noticed."""
+
+        def forget(slots: Slots) -> None:
+            for index in range(1, len(slots.words)):
+                slots.words[index] = 0
+
+        self.patch(Slots, "renew", forget)
         self.assert_noticed()
 
     # Lost answers

@@ -1,26 +1,36 @@
-"""A simulated metadata store: one owner with group commit, and connections that lose answers."""
+"""A simulated metadata store: one owner with group commit, which announces its commits in
+slots, and connections that lose answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from functools import partial
 from random import Random
 from typing import Any, TypeVar
 
 import attrs
 from sortedcontainers import SortedDict
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from objectd.errors import AnswerLost, StoreFailed
 from objectd.interfaces import Commit, IMetadataStore, Outcome, Row, ScanPage, Token
 from objectd.metadata import decisions
+from objectd.metadata.announcing import AnnouncedMetadata
 from objectd.metadata.decisions import Decision, Writes
 from objectd.metadata.scanning import Scan, scan_page
-from objectd.testing.simulation.schedule import Process, Schedule
+from objectd.metadata.slots import Slots
+from objectd.objects.reads import Reads
+from objectd.process.epochs import Epochs
+from objectd.testing.simulation.schedule import Process, ProcessDied, Schedule
 
 _T = TypeVar("_T")
 
 SHORT_PAGE_PROBABILITY = 0.2
+
+SLOTS = 40
+"""Few enough for groups to share one now and then."""
 
 FAILURE_SHARE = 0.15
 """So many of the answers that are lost are replaced by `StoreFailed`."""
@@ -59,11 +69,10 @@ class Rows:
 
 @attrs.frozen
 class _Waiter:
-    """An answer that may be given once the log is durable up to `position`."""
+    """Goes on when the log is durable up to `position`."""
 
     position: int
-    give: Callable[[], None]
-    lose: Callable[[], None]
+    go_on: Deferred[None]
 
 
 class MetadataOwner:
@@ -71,40 +80,60 @@ class MetadataOwner:
 
     Reads see the durable state only, and every answer that depends on the live state waits
     until that is durable. A restart brings back what was durable and any first part of the
-    log behind it.
+    log behind it. `served` is what other processes reach.
     """
 
     def __init__(self, schedule: Schedule, on_durable: Callable[[Writes], None]) -> None:
         self.visible = Rows()
-        self._live = Rows()
+        self.live = Rows()
+        self.slots = Slots(bytearray(8 * (1 + SLOTS)))
         self._schedule = schedule
         self._on_durable = on_durable
         self._log: list[Writes] = []
         self._durable = 0
         self._waiters: list[_Waiter] = []
         self._flush: object | None = None
+        self._asked: dict[object, Callable[[], None]] = {}
         self.restarts = 0
+        self._serve()
 
-    def decide(
-        self, decision: Callable[[Rows], Decision[_T]], waiter: Callable[[int, Decision[_T]], None]
+    def _serve(self) -> None:
+        store = _Store(self)
+        self.epochs = Epochs(store)
+        self.served = AnnouncedMetadata(store, self.slots, on_fenced=self.epochs.fenced)
+
+    def ask(
+        self,
+        work: Coroutine[Deferred[Any], Any, _T],
+        give: Callable[[_T], None],
+        refuse: Callable[[Exception], None],
+        lose: Callable[[], None],
     ) -> None:
-        """Carry out what `decision` says of the live state; its errors are the caller's."""
-        decided = decision(self._live)
-        if decided.writes is not None:
-            self._live.apply(decided.writes)
-            self._log.append(decided.writes)
-        waiter(self._end, decided)
+        """Have the owner's process do `work`; `lose` if it dies before that is done."""
+        question = object()
+        self._asked[question] = lose
 
-    @property
-    def _end(self) -> int:
-        return self._durable + len(self._log)
+        def done(result: _T | Failure) -> None:
+            if self._asked.pop(question, None) is None:
+                return  # of a process that has died
+            if isinstance(result, Failure):
+                assert isinstance(result.value, Exception)
+                refuse(result.value)
+            else:
+                give(result)
 
-    def answer_when_durable(
-        self, position: int | None, give: Callable[[], None], lose: Callable[[], None]
-    ) -> None:
-        """`give` in a step after all that is written now is durable, or `lose`."""
-        self._waiters.append(_Waiter(self._end if position is None else position, give, lose))
+        Deferred.fromCoroutine(work).addBoth(done)
+
+    def write(self, writes: Writes) -> None:
+        self.live.apply(writes)
+        self._log.append(writes)
+
+    def durable(self) -> Deferred[None]:
+        """Fires in a step after all that is written now is durable."""
+        waiter = _Waiter(self._durable + len(self._log), Deferred())
+        self._waiters.append(waiter)
         self._begin_flush()
+        return waiter.go_on
 
     def restart(self, random: Random) -> None:
         """Kill and reopen: what was not durable is there up to some point, or gone."""
@@ -113,13 +142,15 @@ class MetadataOwner:
             self._make_visible(writes)
         self._schedule.note(f"owner: restarts with {len(kept)} of {len(self._log)} unsynced")
         self.restarts += 1
-        self._live = self.visible.copy()
+        self.live = self.visible.copy()
         self._durable += len(kept)
         self._log = []
         self._flush = None
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            waiter.lose()
+        self._waiters = []  # what waits dies with the process
+        self._serve()
+        asked, self._asked = self._asked, {}
+        for lose in asked.values():
+            lose()
 
     def _begin_flush(self) -> None:
         if self._flush is not None:
@@ -151,9 +182,63 @@ class MetadataOwner:
         ready = [w for w in self._waiters if w.position <= self._durable]
         self._waiters = [w for w in self._waiters if w.position > self._durable]
         for waiter in ready:
-            self._schedule.add("owner: answers", waiter.give)
+            self._schedule.add("owner: goes on", partial(self._go_on, self.restarts, waiter))
         if self._waiters:
             self._begin_flush()
+
+    def _go_on(self, restarts: int, waiter: _Waiter) -> None:
+        if restarts == self.restarts:
+            waiter.go_on.callback(None)
+
+
+@implementer(IMetadataStore)
+class _Store:
+    """What the owner's process itself calls."""
+
+    def __init__(self, owner: MetadataOwner) -> None:
+        self._owner = owner
+
+    async def begin_incarnation(self, above: int = 0) -> int:
+        return await self._change(lambda rows: decisions.decide_incarnation(rows, above, 0))
+
+    async def fence(self, incarnations: Sequence[int]) -> None:
+        await self._change(lambda rows: decisions.decide_fence(rows, incarnations))
+
+    async def get(self, keys: Sequence[bytes]) -> list[Row | None]:
+        return decisions.visible(self._owner.visible, keys)
+
+    async def scan(
+        self,
+        start: bytes,
+        stop: bytes,
+        *,
+        limit: int,
+        reverse: bool = False,
+        prefix: bytes = b"",
+        delimiter: bytes = b"",
+        head_bytes: int | None = None,
+    ) -> ScanPage:
+        scan = Scan(start, stop, limit, reverse, prefix, delimiter, head_bytes)
+        return scan_page(self._owner.visible, scan)
+
+    async def commit(self, commit: Commit) -> int:
+        return await self._change(lambda rows: decisions.decide_commit(rows, commit))
+
+    async def outcome(self, token: Token) -> Outcome:
+        return await self._change(lambda rows: decisions.decide_outcome(rows, token))
+
+    async def close(self) -> None:
+        return None
+
+    async def _change(self, decide: Callable[[Rows], Decision[_T]]) -> _T:
+        """Decide and write at once; answer, or refuse, when all written so far is durable."""
+        try:
+            decided = decide(self._owner.live)
+            if decided.writes is not None:
+                self._owner.write(decided.writes)
+        finally:
+            await self._owner.durable()
+        return decided.answer
 
 
 @implementer(IMetadataStore)
@@ -168,17 +253,13 @@ class Connection:
         self.loss = loss
 
     async def begin_incarnation(self, above: int = 0) -> int:
-        return await self._change(
-            "begin", lambda rows: decisions.decide_incarnation(rows, above, 0)
-        )
+        return await self._change("begin", lambda: self._owner.served.begin_incarnation(above))
 
     async def fence(self, incarnations: Sequence[int]) -> None:
-        await self._change(
-            f"fence {incarnations}", lambda rows: decisions.decide_fence(rows, incarnations)
-        )
+        await self._change(f"fence {incarnations}", lambda: self._owner.served.fence(incarnations))
 
     async def get(self, keys: Sequence[bytes]) -> list[Row | None]:
-        return await self._read("get", lambda: decisions.visible(self._owner.visible, keys))
+        return await self._read("get", lambda: self._owner.served.get(keys))
 
     async def scan(
         self,
@@ -193,64 +274,142 @@ class Connection:
     ) -> ScanPage:
         if self._random.random() < SHORT_PAGE_PROBABILITY:
             limit = min(limit, self._random.randint(1, 3))
-        scan = Scan(start, stop, limit, reverse, prefix, delimiter, head_bytes)
-        return await self._read("scan", lambda: scan_page(self._owner.visible, scan))
+        scan = partial(
+            self._owner.served.scan,
+            start,
+            stop,
+            limit=limit,
+            reverse=reverse,
+            prefix=prefix,
+            delimiter=delimiter,
+            head_bytes=head_bytes,
+        )
+        return await self._read("scan", scan)
 
     async def commit(self, commit: Commit) -> int:
         label = f"commit {commit.token.incarnation}/{commit.token.sequence}"
-        return await self._change(label, lambda rows: decisions.decide_commit(rows, commit))
+        return await self._change(label, lambda: self._owner.served.commit(commit))
 
     async def outcome(self, token: Token) -> Outcome:
         label = f"outcome {token.incarnation}/{token.sequence}"
-        return await self._change(label, lambda rows: decisions.decide_outcome(rows, token))
+        return await self._change(label, lambda: self._owner.served.outcome(token))
 
     async def close(self) -> None:
         return None
 
-    async def _read(self, label: str, read: Callable[[], _T]) -> _T:
+    async def others_drained(self, own: int) -> None:
+        """Wait for an epoch of the owner."""
+        await self._change("epoch", lambda: self._owner.epochs.passed(own))
+
+    async def _read(self, label: str, read: Callable[[], Coroutine[Deferred[Any], Any, _T]]) -> _T:
         if self._random.random() < self.loss / 4:
             return await self._process.wait(f"loses {label}", _lose)
-        return await self._process.wait(label, read)
+        result = await self._process.wait(label, lambda: _at_once(read()))
+        await self._process.pause(f"has {label}")
+        return result
 
-    async def _change(self, label: str, decision: Callable[[Rows], Decision[_T]]) -> _T:
+    async def _change(
+        self, label: str, change: Callable[[], Coroutine[Deferred[Any], Any, _T]]
+    ) -> _T:
         schedule, process = self._process.schedule, self._process
         restarts = self._owner.restarts
         answered: Deferred[_T] = process.expect()
-
+        is_lost = self._random.random() < self.loss
         loss = _fail if self._random.random() < FAILURE_SHARE else _lose
 
         def lose() -> None:
             process.answer(answered, loss)
 
-        def give(decided: Decision[_T]) -> None:
-            process.answer(answered, lambda: decided.answer)
+        def give(result: _T) -> None:
+            schedule.add(
+                f"{process.name}: has {label}", lambda: process.answer(answered, lambda: result)
+            )
 
         def refuse(error: Exception) -> None:
-            process.answer(answered, lambda: _raise(error))
+            schedule.add(
+                f"{process.name}: {label} is refused: {type(error).__name__}",
+                lambda: process.answer(answered, lambda: _raise(error)),
+            )
 
         def arrive() -> None:
             # Also when the process has died meanwhile: the request was on its way.
             if restarts != self._owner.restarts:
                 lose()
-                return
-            try:
-                self._owner.decide(
-                    decision,
-                    lambda end, decided: self._owner.answer_when_durable(
-                        end, lambda: give(decided), lose
-                    ),
-                )
-            except Exception as error:
-                schedule.note(f"{process.name}: {label} is refused: {type(error).__name__}")
-                refused = error  # `error` itself ends with this block
-                self._owner.answer_when_durable(None, lambda: refuse(refused), lose)
+            else:
+                self._owner.ask(change(), give, refuse, lose)
 
-        is_lost = self._random.random() < self.loss
         if is_lost:
             schedule.add(f"{process.name}: loses the answer to {label}", lose)
         if not is_lost or self._random.random() < 0.8:
             schedule.add(f"{process.name}: {label}", arrive)
         return await answered
+
+
+class Line:
+    """Where a process hears of the owner's epochs: lost now and then, and made again."""
+
+    def __init__(
+        self, owner: MetadataOwner, process: Process, incarnation: int, reads: Reads, loss: float
+    ) -> None:
+        self._owner = owner
+        self._process = process
+        self._incarnation = incarnation
+        self._reads = reads
+        self._loss = loss
+        self.connect()
+
+    def connect(self) -> None:
+        """In some step from now on."""
+        self._process.schedule.add(f"{self._process.name}: says hello", self._connected)
+
+    def _connected(self) -> None:
+        owner, process, restarts = self._owner, self._process, self._owner.restarts
+        connected = [True]
+
+        def hear(number: int) -> None:
+            process.schedule.add(
+                f"{process.name}: hears of epoch {number}",
+                lambda: Deferred.fromCoroutine(answer(number)).addErrback(
+                    lambda failure: failure.trap(ProcessDied) and None
+                ),
+            )
+
+        async def answer(number: int) -> None:
+            await self._reads.drained_here()
+            await process.pause(f"tells that epoch {number} is over")
+            if connected and restarts == owner.restarts:
+                owner.epochs.answered(self._incarnation, number)
+
+        def lose() -> None:
+            connected.clear()
+            if restarts == owner.restarts:
+                owner.epochs.lost(self._incarnation, hear)
+
+        def look() -> None:
+            """A new owner is noticed, and so is that the connection is gone."""
+            if not process.alive:
+                return
+            if restarts != owner.restarts:
+                self.connect()
+            elif process.schedule.chance(self._loss):
+                process.schedule.add(f"{process.name}: a connection is lost", lose)
+                self.connect()
+            else:
+                process.schedule.add(f"{process.name}: looks", look, delay=30.0)
+
+        if process.alive:
+            owner.epochs.connected(self._incarnation, hear)
+            process.schedule.add(f"{process.name}: looks", look, delay=30.0)
+
+
+def _at_once(work: Coroutine[Deferred[Any], Any, _T]) -> _T:
+    """The result of what does not have to wait."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        result: _T = done.value
+        return result
+    raise AssertionError("it waits")
 
 
 def _lose() -> Any:

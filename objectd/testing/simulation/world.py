@@ -26,28 +26,27 @@ from objectd.errors import (
     StoreFailed,
     StoreFull,
 )
+from objectd.metadata.caching import CachedMetadata
 from objectd.metadata.decisions import Writes
 from objectd.model import keys
 from objectd.model.codec import decode
 from objectd.model.records import JournalEntry, JournalKind
-from objectd.objects.core import Core
-from objectd.objects.ids import IdSource
-from objectd.objects.ingest import Intake
-from objectd.objects.locks import KeyLocks
 from objectd.objects.reads import Reads
 from objectd.objects.settings import ObjectSettings
-from objectd.objects.store import ObjectStore, assemble, open_store
-from objectd.objects.writer import Writer
+from objectd.objects.store import ObjectStore, join_store, open_store
 from objectd.testing.simulation.asking import Asker, Undecided
 from objectd.testing.simulation.audit import audit
 from objectd.testing.simulation.beliefs import Beliefs
 from objectd.testing.simulation.clients import BucketClient, Client, ObjectClient
 from objectd.testing.simulation.drives import DriveAccess, Drives
 from objectd.testing.simulation.history import Violated
-from objectd.testing.simulation.metadata import Connection, MetadataOwner
+from objectd.testing.simulation.metadata import Connection, Line, MetadataOwner
 from objectd.testing.simulation.schedule import Process, ProcessDied, Schedule, StepClock
 
 STEPS_MAX = 60_000
+CACHE_BYTES_MAX = 8000
+"""Some ten rows."""
+
 SETTINGS = ObjectSettings(inline_bytes_max=8, part_bytes_min=1, commit_attempts_max=8)
 TROUBLE = (AnswerLost, Fenced, OutcomeUnknown, StoreFailed, StoreFull)
 """What background work may fail with; it is tried again."""
@@ -79,27 +78,18 @@ class Faults:
         )
 
 
-class Epoch(Reads):
-    """The reads of one process; `drained` waits for those of all that live."""
-
-    def __init__(self, all_reads: Callable[[], list[Reads]]) -> None:
-        super().__init__()
-        self._all_reads = all_reads
-
-    async def drained(self) -> None:
-        for reads in self._all_reads():
-            await Reads.drained(reads)
-
-
 class Worker(Process):
     """One process of the store."""
 
     def __init__(self, name: str, world: World, faults: Faults) -> None:
         super().__init__(name, world.schedule)
-        self.metadata = Connection(world.owner, self, loss=faults.answer_loss)
+        self.connection = Connection(world.owner, self, loss=faults.answer_loss)
+        self.metadata = CachedMetadata(
+            self.connection, world.owner.slots, bytes_max=CACHE_BYTES_MAX
+        )
         self.blobs = DriveAccess(world.drives, self, failure=faults.drive_failure)
-        self.reads = Epoch(lambda: [worker.reads for worker in world.workers if worker.alive])
         self.clock = StepClock(self)
+        self.incarnation: int | None = None
         self.store: ObjectStore | None = None
         self.undecided: list[Undecided] = []
         self.clients = 0
@@ -107,7 +97,7 @@ class Worker(Process):
 
     async def open_alone(self) -> ObjectStore:
         """A cold start: nobody else is there."""
-        opened = await open_store(
+        self.store = await open_store(
             self.metadata,
             self.blobs,
             clock=self.clock,
@@ -115,28 +105,33 @@ class Worker(Process):
             now_us=self._world.wall_clock_us,
             random_bytes=self.schedule.random.randbytes,
             settings=SETTINGS,
+            others_drained=self.connection.others_drained,
         )
-        self.store = assemble(attrs.evolve(opened.core, reads=self.reads), opened.format)
+        self.incarnation = self.store.core.writer.incarnation
+        self._hear_of_epochs(self.store)
         return self.store
 
-    async def join(self, other: ObjectStore) -> ObjectStore:
+    async def join(self) -> ObjectStore:
         """Start beside others."""
-        incarnation = await self.metadata.begin_incarnation()
-        await self.blobs.begin(other.format.store_uuid, other.format.digest_key, incarnation)
-        ids = IdSource(incarnation)
-        core = Core(
+        incarnation = self.incarnation = await self.metadata.begin_incarnation()
+        others_drained = partial(self.connection.others_drained, incarnation)
+        self.store = await join_store(
             self.metadata,
             self.blobs,
-            Writer(self.metadata, incarnation, clock=self.clock, commit_attempts_max=8),
-            Intake(self.blobs, ids, run_in_thread=self.run_in_thread, memory_bytes=1 << 20),
-            ids,
-            self.reads,
-            KeyLocks(),
-            self._world.wall_clock_us,
-            SETTINGS,
+            incarnation=incarnation,
+            clock=self.clock,
+            run_in_thread=self.run_in_thread,
+            now_us=self._world.wall_clock_us,
+            settings=SETTINGS,
+            body_memory_bytes=1 << 20,
+            reads=Reads(others_drained),
         )
-        self.store = assemble(core, other.format)
+        self._hear_of_epochs(self.store)
         return self.store
+
+    def _hear_of_epochs(self, store: ObjectStore) -> None:
+        incarnation, reads = store.core.writer.incarnation, store.core.reads
+        Line(self._world.owner, self, incarnation, reads, self.connection.loss)
 
     def ask(self, beliefs: Beliefs) -> Asker:
         """For clients of this process, which has started."""
@@ -214,7 +209,7 @@ class World:
 
     async def _begin(self, first: Worker) -> None:
         try:
-            store = await first.open_alone()
+            await first.open_alone()
         except TROUBLE:
             self._end_life(self._life_over)
             return
@@ -222,11 +217,11 @@ class World:
         self._collect_in(first)
         self._start_clients(first)
         for _ in range(self.random.randint(0, 2)):
-            self._spawn(self._join(self._new_worker(), store))
+            self._spawn(self._join(self._new_worker()))
 
-    async def _join(self, worker: Worker, other: ObjectStore) -> None:
+    async def _join(self, worker: Worker) -> None:
         try:
-            await worker.join(other)
+            await worker.join()
         except TROUBLE:
             self._kill(worker)
         else:
@@ -275,9 +270,9 @@ class World:
 
     async def _reap(self, dead: Worker) -> None:
         """What the supervisor does when a process has ended."""
-        if dead.store is not None:
+        if dead.incarnation is not None:
             await self._supervisor.pause("reaps")
-            await self._fence(dead.store.core.writer.incarnation)
+            await self._fence(dead.incarnation)
             dead.over(self.schedule.now)
         self._replace(dead)
 
@@ -298,8 +293,7 @@ class World:
         if self._collector is dead:
             self._collect_in(alive[0])
         if self.schedule.chance(0.5):
-            assert alive[0].store is not None
-            self._spawn(self._join(self._new_worker(), alive[0].store))
+            self._spawn(self._join(self._new_worker()))
 
     def _restart_owner(self, life: Deferred[None]) -> None:
         if life is self._life_over and not life.called:

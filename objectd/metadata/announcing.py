@@ -1,0 +1,91 @@
+"""The owner's side of the shared table: every commit is announced before it may be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+from typing_extensions import override
+
+from objectd.errors import AnswerLost, ObjectdError, StoreFailed
+from objectd.interfaces import Append, Change, Commit, DeleteRange, IMetadataStore
+from objectd.metadata.forwarding import ForwardingMetadata
+from objectd.metadata.slots import GENERATION, Slots
+from objectd.model.keys import GROUPED, group
+
+
+class AnnouncedMetadata(ForwardingMetadata):
+    """A store of which other processes keep rows (`objectd.metadata.caching`).
+
+    The words of what a commit changes are odd from before the store takes it up until it is
+    durable and can be read (or is refused) and no other commit that changes them is under way;
+    only then is it answered. If nobody can tell what became of a commit (the store failed, the
+    caller was cancelled) they stay odd: the owner that follows knows, and begins a new
+    generation, as making this one does.
+
+    `on_fenced` is called when incarnations have been fenced, before that is answered.
+    """
+
+    def __init__(
+        self,
+        store: IMetadataStore,
+        slots: Slots,
+        *,
+        on_fenced: Callable[[Sequence[int]], object] = lambda incarnations: None,
+    ) -> None:
+        super().__init__(store)
+        self._slots = slots
+        self._on_fenced = on_fenced
+        self._changing: dict[int, int] = {}
+        slots.renew()
+
+    @override
+    async def fence(self, incarnations: Sequence[int]) -> None:
+        await super().fence(incarnations)
+        self._on_fenced(incarnations)
+
+    @override
+    async def commit(self, commit: Commit) -> int:
+        words = self._words(commit.changes)
+        self._begin(words)
+        try:
+            revision = await super().commit(commit)
+        except (StoreFailed, AnswerLost):
+            raise
+        except ObjectdError:
+            self._end(words)
+            raise
+        self._end(words)
+        return revision
+
+    def _words(self, changes: Sequence[Change]) -> Collection[int]:
+        """Which words stand for what these change. A range may be about any group, and so may
+        be what an `Append` puts: they change the word that stands for all."""
+        groups: set[bytes] = set()
+        for change in changes:
+            if isinstance(change, DeleteRange):
+                if any(change.start[:1] <= bytes((tag,)) < change.stop for tag in GROUPED):
+                    return (GENERATION,)
+            elif isinstance(change, Append):
+                if group(change.prefix) is not None:
+                    return (GENERATION,)
+            elif (named := group(change.key)) is not None:
+                groups.add(named)
+        return {self._slots.slot(named) for named in groups}
+
+    def _begin(self, words: Collection[int]) -> None:
+        changing = self._changing
+        for index in words:
+            under_way = changing.get(index, 0)
+            changing[index] = under_way + 1
+            if not under_way:
+                self._slots.mark(index)
+
+    def _end(self, words: Collection[int]) -> None:
+        changing = self._changing
+        for index in words:
+            under_way = changing[index] - 1
+            if under_way:
+                changing[index] = under_way
+            else:
+                del changing[index]
+                self._slots.clear(index)
