@@ -12,7 +12,6 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -40,8 +39,9 @@ from objectd.protocol.targets import bucket_in_host
 from objectd.s3.application import S3Application, S3Settings
 from objectd.settings import Configuration
 from objectd.storage import hosted, opened_store
-from objectd.web.accesslog import log_access
+from objectd.web.accesslog import AccessLog
 from objectd.web.front import Front
+from objectd.web.ids import RequestIds
 from objectd.web.limits import Limits
 from objectd.web.server import WebServer
 from objectd.web.site import Site
@@ -171,13 +171,15 @@ class ObjectdService(Service):
             ready=self._is_ready,
             names_bucket=lambda request: bucket_in_host(request, server.domains) is not None,
         )
+        access_log = AccessLog(self._reactor)
         site = Site(
             Front(application.respond, tree),
             application,
             clock=self._reactor,
             now=time.time,
-            new_request_id=partial(secrets.token_hex, 8),
-            log_request=log_access,
+            new_request_id=RequestIds(secrets.token_bytes),
+            log_request=access_log.add,
+            flush_log=access_log.flush,
             limits=limits,
             deadlines=configuration.deadlines,
         )

@@ -12,8 +12,8 @@ from objectd.background.settings import CollectionSettings
 from objectd.config import Choice, ConfigurationFile
 from objectd.errors import InvalidArgument
 from objectd.objects.settings import ObjectSettings
+from objectd.web.address import Address
 from objectd.web.limits import Deadlines, Limits
-from objectd.web.server import Address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

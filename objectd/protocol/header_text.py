@@ -12,6 +12,8 @@ import base64
 import binascii
 import re
 
+from objectd.protocol.messages import Headers
+
 _FORBIDDEN = re.compile("[\r\n\0]")
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 _PRINTABLE = re.compile("[\t -~]*")
@@ -35,6 +37,15 @@ def encode(text: str) -> bytes:
     if _FORBIDDEN.search(text):
         raise ValueError(f"{text!r} cannot be a header value")
     return text.encode()
+
+
+def lines(headers: Headers) -> bytes:
+    """Headers in the form of the wire, each ended by CRLF. Raises `ValueError` if one would
+    break out of its line."""
+    text = b"".join([b"%b: %b\r\n" % header for header in headers])
+    if text.count(b"\n") != len(headers) or text.count(b"\r") != len(headers) or b"\0" in text:
+        raise ValueError("a response header holds a line break or NUL")
+    return text
 
 
 def is_safe(text: str) -> bool:

@@ -63,7 +63,9 @@ class Response:
     """What the application answers, complete but for what belongs to the connection.
 
     The web layer adds `Date`, `Server`, `Connection` and `Content-Length`; every other
-    header is the application's. `content_length` is what the body holds; for HEAD it is what
+    header is the application's: `headers`, and after them `head`, header lines that are in
+    the form of the wire already, each ended by CRLF and made of nothing that could hold a line
+    break. `content_length` is what the body holds; for HEAD it is what
     GET would send, and the body is not read. It is None for a stream that is still being made
     while it is sent: its pieces are small and go out as they come. Whoever is handed a
     response must close its stream. The error codes are for the access log only: `error_code`,
@@ -76,6 +78,7 @@ class Response:
     content_length: int | None = attrs.field()
     error_code: str = ""
     late_error_code: Callable[[], str] = _no_error
+    head: bytes = b""
 
     @content_length.default
     def _length_of_body(self) -> int | None:

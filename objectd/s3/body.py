@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from objectd.auth.payload import PayloadCheck
+from objectd.auth.payload import PayloadCheck, PayloadMode
 from objectd.digests import ALGORITHMS
 from objectd.errors import BadDigest, IncompleteBody
 from objectd.interfaces import RunInThread
@@ -18,12 +18,18 @@ from objectd.objects.checksums import Digests, hasher
 from objectd.protocol.errors import S3Error
 from objectd.protocol.messages import HttpRequest
 from objectd.protocol.targets import with_hoisted_headers
-from objectd.streams import ByteStream
+from objectd.web.application import RequestBody
 
 _THREAD_BYTES_MIN = 64 << 10
 """Hashing less than this costs less than handing it to a thread does."""
 
-_PREFIX = "x-amz-checksum-"
+_HASHED = frozenset(
+    {PayloadMode.SHA256, PayloadMode.SIGNED_CHUNKS, PayloadMode.SIGNED_CHUNKS_TRAILER}
+)
+
+_PREFIX = b"x-amz-checksum-"
+_NOT_OF_BODY = {b"x-amz-checksum-algorithm", b"x-amz-checksum-mode", b"x-amz-checksum-type"}
+_WIDTHS_BYTES = {algorithm: len(hasher(algorithm).digest()) for algorithm in ALGORITHMS}
 
 
 class VerifiedBody:
@@ -32,12 +38,15 @@ class VerifiedBody:
     It ends only if all of it was as signed. `trailers` are known after the end.
     """
 
-    def __init__(self, raw: ByteStream, check: PayloadCheck, *, run_in_thread: RunInThread) -> None:
+    def __init__(
+        self, raw: RequestBody, check: PayloadCheck, *, run_in_thread: RunInThread
+    ) -> None:
         self.size_bytes = check.size_bytes
         self.trailer_names = check.trailers
         self.trailers: Mapping[str, str] = {}
         self._raw = raw
         self._decoder = check.decoder()
+        self._hashed = check.mode in _HASHED
         self._run_in_thread = run_in_thread
         self._ended = False
 
@@ -50,6 +59,16 @@ class VerifiedBody:
             elif pieces := await self._decode(raw):
                 return pieces[0] if len(pieces) == 1 else b"".join(pieces)
         return b""
+
+    def whole(self) -> bytes | None:
+        """All that `read` would give, if all of the body is there already."""
+        raw = self._raw.whole()
+        if raw is None:
+            return None
+        pieces = self._decoder.feed(raw)
+        self.trailers = self._decoder.finish()
+        self._ended = True
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def close(self) -> None:
         self._raw.close()
@@ -71,7 +90,7 @@ class VerifiedBody:
         return whole
 
     async def _decode(self, raw: bytes) -> list[bytes]:
-        if len(raw) < _THREAD_BYTES_MIN:
+        if not self._hashed or len(raw) < _THREAD_BYTES_MIN:
             return self._decoder.feed(raw)
         return await self._run_in_thread(self._decoder.feed, raw)
 
@@ -83,37 +102,41 @@ def declared(request: HttpRequest, body: VerifiedBody) -> Declared:
     Raises `S3Error`, `InvalidOperation`, and `BadDigest` for another algorithm than the one
     that was announced.
     """
-    request = _as_meant(request)
-    names = [name.decode("latin-1") for name, _ in request.headers] + list(body.trailer_names)
-    found = {name for name in names if name.startswith(_PREFIX)} - {
-        "x-amz-checksum-algorithm",
-        "x-amz-checksum-mode",
-        "x-amz-checksum-type",
-    }
+    return declared_in(_as_meant(request).fields, body)
+
+
+def declared_in(fields: Mapping[bytes, bytes], body: VerifiedBody) -> Declared:
+    """The same, of headers that are joined already, whatever the query says."""
+    names = {name for name in fields if name.startswith(_PREFIX)}
+    names.update(name.encode("latin-1") for name in body.trailer_names)
+    found = {name for name in names if name.startswith(_PREFIX)} - _NOT_OF_BODY
     if len(found) > 1:
         raise S3Error(
             "InvalidRequest",
             "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.",
         )
-    md5 = _declared_md5(request)
+    md5 = _declared_md5(fields)
+    announced = fields.get(b"x-amz-sdk-checksum-algorithm")
     if not found:
-        if request.header(b"x-amz-sdk-checksum-algorithm") and not md5:
+        if announced and not md5:
             raise S3Error(
                 "InvalidRequest",
                 "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or "
                 "x-amz-trailer headers were found.",
             )
         return Declared(md5)
-    [header] = found
-    algorithm = header.removeprefix(_PREFIX).upper()
+    [field] = found
+    header, sent = field.decode("latin-1"), fields.get(field)
+    algorithm = header.removeprefix(_PREFIX.decode()).upper()
     hasher(algorithm)
-    announced = request.header(b"x-amz-sdk-checksum-algorithm") or algorithm.encode()
-    if announced.upper() != algorithm.encode():
+    if announced and announced.upper() != algorithm.encode():
         raise BadDigest("x-amz-sdk-checksum-algorithm", announced.decode("latin-1"), algorithm)
+    if header not in body.trailer_names:
+        in_head = _in_head(sent, algorithm)
+        return Declared(md5, algorithm, lambda: in_head)
 
     def value() -> bytes | None:
-        sent = request.header(header.encode())
-        in_head = None if sent is None else decoded(sent.decode("latin-1"), algorithm).value
+        in_head = _in_head(sent, algorithm)
         if header not in body.trailers and in_head is not None:
             return in_head
         in_trailer = decoded(body.trailers.get(header, ""), algorithm).value
@@ -121,9 +144,11 @@ def declared(request: HttpRequest, body: VerifiedBody) -> Declared:
             raise BadDigest(header, (in_head or b"").hex(), in_trailer.hex())
         return in_trailer
 
-    if header not in body.trailer_names:
-        value()
     return Declared(md5, algorithm, value)
+
+
+def _in_head(sent: bytes | None, algorithm: str) -> bytes | None:
+    return None if sent is None else decoded(sent.decode("latin-1"), algorithm).value
 
 
 def _as_meant(request: HttpRequest) -> HttpRequest:
@@ -140,7 +165,7 @@ def _as_meant(request: HttpRequest) -> HttpRequest:
 
 
 def _is_of_nothing(name: bytes, value: bytes) -> bool:
-    algorithm = name.decode("latin-1").removeprefix(_PREFIX).upper()
+    algorithm = name.removeprefix(_PREFIX).decode("latin-1").upper()
     return algorithm in ALGORITHMS and value.decode() == encoded(hasher(algorithm).digest())
 
 
@@ -152,7 +177,7 @@ def check_document(request: HttpRequest, body: VerifiedBody, whole: bytes) -> No
 def check_document_about_object(request: HttpRequest, whole: bytes) -> None:
     """The same for one that comes with the checksum of an object (CompleteMultipartUpload):
     only Content-MD5 is of the document itself."""
-    _check(Declared(_declared_md5(request)), whole)
+    _check(Declared(_declared_md5(request.fields)), whole)
 
 
 def carries_digest(request: HttpRequest, body: VerifiedBody) -> bool:
@@ -167,9 +192,9 @@ def encoded(digest: bytes) -> str:
 
 def decoded(text: str, algorithm: str) -> Checksum:
     """A checksum that a client sends. Raises `S3Error`."""
-    name = f"{_PREFIX}{algorithm.lower()}"
-    width_bytes = len(hasher(algorithm).digest())
-    return Checksum(algorithm, _digest(text.encode(), width_bytes, "InvalidRequest", name))
+    name = f"x-amz-checksum-{algorithm.lower()}"
+    digest = _digest(text.encode(), _WIDTHS_BYTES[algorithm], "InvalidRequest", name)
+    return Checksum(algorithm, digest)
 
 
 def _check(claim: Declared, whole: bytes) -> None:
@@ -178,8 +203,8 @@ def _check(claim: Declared, whole: bytes) -> None:
     digests.verified()
 
 
-def _declared_md5(request: HttpRequest) -> bytes | None:
-    value = request.header(b"content-md5")
+def _declared_md5(fields: Mapping[bytes, bytes]) -> bytes | None:
+    value = fields.get(b"content-md5")
     return None if value is None else _digest(value, 16, "InvalidDigest")
 
 

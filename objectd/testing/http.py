@@ -22,7 +22,6 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
-from twisted.web.resource import IResource
 from zope.interface import alsoProvides
 
 from objectd.protocol.messages import HttpRequest
@@ -30,7 +29,7 @@ from objectd.web.application import AccessEvent, Application
 from objectd.web.channel import Channel
 from objectd.web.front import Front
 from objectd.web.limits import Deadlines, Limits
-from objectd.web.site import Site
+from objectd.web.site import Root, Site
 from objectd.web.tree import build_tree
 
 __all__ = [
@@ -54,6 +53,7 @@ def memory_site(
     ready: Callable[[], bool] = lambda: True,
     names_bucket: Callable[[HttpRequest], bool] = lambda request: False,
     log_request: Callable[[AccessEvent], None] = lambda event: None,
+    flush_log: Callable[[], None] = lambda: None,
 ) -> Site:
     """A site as the server builds it, on a clock of its own (`Connection.clock` moves it),
     with request ids 0000000000000001, 0000000000000002, …"""
@@ -64,27 +64,30 @@ def memory_site(
         limits=limits or Limits(),
         deadlines=deadlines or Deadlines(),
         log_request=log_request,
+        flush_log=flush_log,
     )
 
 
 def site_over(
-    resource: IResource,
+    root: Root,
     application: Application,
     *,
     limits: Limits,
     deadlines: Deadlines,
     log_request: Callable[[AccessEvent], None],
+    flush_log: Callable[[], None] = lambda: None,
 ) -> Site:
-    """The same with a root resource of the test's."""
+    """The same with a root of the test's."""
     clock = MemoryReactorClock()
     numbers = count(1)
     return Site(
-        resource,
+        root,
         application,
         clock=clock,
         now=clock.seconds,
         new_request_id=lambda: f"{next(numbers):016X}",
         log_request=log_request,
+        flush_log=flush_log,
         limits=limits,
         deadlines=deadlines,
     )
@@ -216,8 +219,8 @@ class Connection:
             self._channel.readConnectionLost()
 
     def _write_some(self) -> bool:
-        full = self.takes_bytes == 0 and self._channel.unsent_bytes() > 0
-        if full or self._transport not in self.clock.getWriters():
+        has_more = self._channel.unsent_bytes() > 0 or self._transport.producerPaused
+        if (self.takes_bytes == 0 and has_more) or self._transport not in self.clock.getWriters():
             return False
         end = self._transport.doWrite()
         if end is not None:

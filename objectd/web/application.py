@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from typing import Protocol, TypeAlias
-
-import attrs
+from typing import NamedTuple, Protocol, TypeAlias
 
 from objectd.protocol.messages import HttpRequest, Response
 from objectd.streams import ByteStream
@@ -25,6 +23,10 @@ class RequestBody(ByteStream, Protocol):
     @property
     def length(self) -> int | None:
         """In bytes; None if the client sends it in chunks."""
+
+    def whole(self) -> bytes | None:
+        """All of the body, if it has arrived, is small, and nothing of it was read: taken at
+        once. None otherwise: it must be read."""
 
 
 Respond: TypeAlias = Callable[[HttpRequest, RequestBody], Awaitable[Response]]
@@ -58,9 +60,9 @@ class Application(Protocol):
         body of bytes. Called also for what never became a request, so it must not fail."""
 
 
-@attrs.frozen
-class AccessEvent:
-    """One request after its end, for the access log: no query, no header, no secret.
+class AccessEvent(NamedTuple):
+    """One request after its end, for the access log: no query, no header, no secret. A tuple,
+    because one is made for every request, and that takes a quarter of the time.
 
     `status` is None if nothing was answered; `complete` says whether the answer was handed
     to the network whole.

@@ -15,9 +15,16 @@ from objectd.web.limits import PIECE_BYTES_MAX, Deadlines, Limits
 from objectd.web.sharing import BodyMemory
 from objectd.web.timers import Progress
 
+WHOLE_BYTES_MAX = 64 << 10
+"""A body up to this size may be taken at once, where all of it is there."""
+
+LARGE_BYTES = 1 << 20
+"""From here on a body is read in large pieces: each costs the same as a small one."""
+
 STREAM_BYTES_MIN = 32 << 10
 """A stream that holds less is read on though the shared memory is exhausted: so every body
-gets on, whatever others hold. One read of a socket, up to 64 KiB, may come on top."""
+gets on, whatever others hold. One read of its socket, up to 64 KiB unless it is one of the
+`large_reads`, may come on top."""
 
 PIECE_BYTES_MIN = 256 << 10
 """TLS brings 16 KiB at a time. Digests, threads and drives cost per call, so pieces are
@@ -40,6 +47,9 @@ class Source(Protocol):
 
     def send_continue(self) -> None:
         """Tell the client to send the body that it holds back."""
+
+    def read_much(self, much: bool) -> None:
+        """Take more than usual from the client at a time, or no more than usual."""
 
 
 @attrs.frozen
@@ -85,6 +95,7 @@ class StreamingBody:
         self._reader: Deferred[None] | None = None
         self._holding = False
         self._withdraw: Callable[[], None] | None = None
+        self._reads_much = False
         self._progress = Progress(
             clock,
             deadlines,
@@ -100,10 +111,21 @@ class StreamingBody:
             self.awaits_continue = False
             self._source.send_continue()
         if not self._ready:
+            self._read_much((self.remaining_bytes or 0) >= LARGE_BYTES)
             self._balance()
             await self._arrival()
         if self._failure is not None:
             raise self._failure
+        piece = self._take_piece()
+        self._balance()
+        return piece
+
+    def whole(self) -> bytes | None:
+        held_bytes = self._queued_bytes
+        if not self.complete or held_bytes != self.received_bytes or held_bytes > WHOLE_BYTES_MAX:
+            return None
+        if self._failure is not None:
+            return None
         piece = self._take_piece()
         self._balance()
         return piece
@@ -113,6 +135,7 @@ class StreamingBody:
         if self._closed:
             return
         self._closed = True
+        self._read_much(False)
         self._failure = IncompleteBody("the stream was closed before its end")
         self._drop_queue()
         self._let_go()
@@ -140,6 +163,7 @@ class StreamingBody:
     def finish(self) -> None:
         """The last byte has been received."""
         self.complete = True
+        self._read_much(False)
         self._balance()
         self._wake()
 
@@ -186,6 +210,16 @@ class StreamingBody:
         self._queued_bytes -= size_bytes
         self._handed_bytes = size_bytes
         return piece
+
+    def _read_much(self, much: bool) -> None:
+        if much is self._reads_much:
+            return
+        if not much:
+            self._memory.large_reads.give_back()
+        elif not self._memory.large_reads.take():
+            return
+        self._reads_much = much
+        self._source.read_much(much)
 
     async def _arrival(self) -> None:
         self._reader = Deferred()

@@ -3,47 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IPushProducer
-from zope.interface import implementer
 
 from objectd.streams import ByteStream
-from objectd.web.request import Request
 from objectd.web.timers import Progress
+
+if TYPE_CHECKING:
+    from objectd.web.serving import Exchange
 
 
 class LengthMismatch(Exception):
     """A response's stream did not hold the bytes that its head promised."""
 
 
-@implementer(IPushProducer)
 class Outflow:
     """Writes to one client and waits whenever the client's connection is full.
 
-    A producer of its own, with a loop, since Twisted's pull producers take a turn of the
-    global cooperator for each piece. A client that takes less than the least rate while it
-    is waited for has its connection broken off.
+    A client that takes less than the least rate while it is waited for has its connection
+    broken off.
     """
 
-    def __init__(self, request: Request) -> None:
-        channel, site = request.channel, request.site
-        self._request = request
+    def __init__(self, exchange: Exchange) -> None:
+        channel, site = exchange.channel, exchange.site
+        self._exchange = exchange
         self._channel = channel
         self._resumed: Deferred[None] | None = None
+        self._left_bytes = 0
         self._progress = Progress(
             site.clock,
             site.deadlines,
-            moved_bytes=lambda: -channel.unsent_bytes(),
-            stalled=request.break_off,
+            moved_bytes=lambda: -channel.unsent_bytes() - self._left_bytes,
+            stalled=exchange.break_off,
         )
-        self.sent_bytes = 0
 
     async def send(self, data: bytes) -> None:
         """Write `data`; returns when more may be written."""
-        self._request.send(data)
-        self.sent_bytes += len(data)
-        await self._drained()
+        self._exchange.send(data)
+        if self._channel.congested:
+            await self.drained()
 
     async def send_stream(self, head: Callable[[], bytes], stream: ByteStream, length: int) -> None:
         """Write what `head` returns, and exactly `length` bytes: all that the stream holds.
@@ -57,7 +56,7 @@ class Outflow:
             remaining_bytes -= len(piece)
             if not piece or remaining_bytes < 0:
                 raise LengthMismatch(f"of {length} bytes promised, {remaining_bytes} are left")
-            await self.send(piece)
+            await self._send_piece(piece)
             del piece  # not held while the next one is read
             piece = await stream.read() if remaining_bytes else b""
 
@@ -72,30 +71,46 @@ class Outflow:
             piece = await stream.read()
             await self.send(framed(piece))
 
-    async def _drained(self) -> None:
-        """Wait until the client has taken what the transport would not buffer."""
-        if not self._channel.congested or self._request.gone:
+    async def _send_piece(self, piece: bytes) -> None:
+        """As `send`, but straight from `piece`: the transport would copy what the client does
+        not take at once."""
+        left = memoryview(piece)
+        left = left[self._exchange.send_some(left) :]
+        self._left_bytes = len(left)
+        if not left:
+            await self.drained()
             return
-        self._resumed = Deferred()
-        self._request.registerProducer(self, True)
         self._progress.start()
         try:
-            await self._resumed
+            while left and not self._exchange.gone:
+                await self._room()
+                left = left[self._exchange.send_some(left) :]
+                self._left_bytes = len(left)
         finally:
-            self._resumed = None
             self._progress.pause()
-            if not self._request.gone:
-                self._request.unregisterProducer()
 
-    def close(self) -> None:
-        self._progress.stop()
+    async def drained(self) -> None:
+        """Wait until the client has taken what the transport would not buffer."""
+        if not self._channel.congested or self._exchange.gone:
+            return
+        self._progress.start()
+        try:
+            await self._room()
+        finally:
+            self._progress.pause()
 
-    def pauseProducing(self) -> None:  # noqa: N802
-        """`_drained` has the channel's word for it."""
+    async def _room(self) -> None:
+        resumed: Deferred[None] = Deferred()
+        self._resumed = resumed
+        self._channel.when_taken = self._taken
+        try:
+            await resumed
+        finally:
+            self._resumed = self._channel.when_taken = None
 
-    def resumeProducing(self) -> None:  # noqa: N802
+    def _taken(self) -> None:
         if self._resumed is not None:
             self._resumed.callback(None)
 
-    def stopProducing(self) -> None:  # noqa: N802
-        """The connection is lost, which cancels the coroutine that waits."""
+    def close(self) -> None:
+        self._progress.stop()

@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
+from socket import socket
 from typing import Any, cast
 
-import attrs
 from twisted.internet.defer import TimeoutError as OutOfTime
 from twisted.internet.defer import maybeDeferred
-from twisted.internet.interfaces import IListeningPort, IReactorTCP
+from twisted.internet.interfaces import IListeningPort, IReactorSocket, IReactorTCP
 from twisted.internet.protocol import ServerFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from objectd.errors import InvalidArgument
 from objectd.interfaces import ITLSContexts
+from objectd.web.address import Address
 from objectd.web.site import Site
 
 BACKLOG = 1024
 """Connections that wait to be accepted; Twisted's own 50 overflow under a burst."""
-
-
-@attrs.frozen
-class Address:
-    """Where to listen; `host` '' means all interfaces."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> Address:
-        """'127.0.0.1:9000', '[::1]:9000' or ':9000'; port 0 lets the system choose."""
-        host, separator, port = text.rpartition(":")
-        if host.startswith("[") and host.endswith("]"):
-            host = host[1:-1]
-        elif ":" in host:
-            separator = ""  # an IPv6 address without brackets
-        if not (separator and port.isascii() and port.isdigit() and int(port) < 1 << 16):
-            raise InvalidArgument(f"{text!r} is not of the form HOST:PORT", name="listen")
-        return cls(host, int(port))
 
 
 class WebServer:
@@ -53,24 +33,40 @@ class WebServer:
         Raises `InvalidArgument`, or Twisted's `CannotListenError`.
         """
         where = Address.parse(address)
-        factory: ServerFactory[Any] = self._site
-        if tls is not None:
-            factory = cast(
-                "ServerFactory[Any]",
-                TLSMemoryBIOFactory(tls.context_factory(), False, self._site, self._site.clock),
-            )
-        port = self._reactor.listenTCP(where.port, factory, backlog=BACKLOG, interface=where.host)
+        port = self._reactor.listenTCP(
+            where.port, self._factory(tls), backlog=BACKLOG, interface=where.host
+        )
         self._ports.append(port)
         return port
 
-    async def stop(self, drain_seconds: float) -> None:
+    def adopt(self, descriptor: int, tls: ITLSContexts | None = None) -> IListeningPort:
+        """The same on a socket that listens already; `descriptor` is closed, the socket not."""
+        with socket(fileno=descriptor) as inherited:
+            inherited.setblocking(False)
+            reactor = cast("IReactorSocket", self._reactor)
+            port = reactor.adoptStreamPort(descriptor, inherited.family, self._factory(tls))
+        self._ports.append(port)
+        return port
+
+    def _factory(self, tls: ITLSContexts | None) -> ServerFactory[Any]:
+        if tls is None:
+            return self._site
+        return cast(
+            "ServerFactory[Any]",
+            TLSMemoryBIOFactory(tls.context_factory(), False, self._site, self._site.clock),
+        )
+
+    async def stop(self, drain_seconds: float | None) -> None:
         """Accept no more, close idle connections, and return once the requests in flight are
-        answered; what is not over after `drain_seconds` is broken off."""
+        answered; what is not over after `drain_seconds`, unless None, is broken off."""
         ports, self._ports = self._ports, []
         for port in ports:
             await maybeDeferred(port.stopListening)
+        retired = self._site.retire()
+        if drain_seconds is not None:
+            retired.addTimeout(drain_seconds, self._site.clock)
         try:
-            await self._site.retire().addTimeout(drain_seconds, self._site.clock)
+            await retired
         except OutOfTime:
             self._site.abort()
             await self._site.retire()

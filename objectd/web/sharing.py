@@ -8,6 +8,8 @@ from collections.abc import Callable
 import attrs
 from twisted.internet.defer import Deferred, succeed
 
+from objectd.web.limits import PIECE_BYTES_MAX
+
 
 @attrs.define
 class Places:
@@ -36,14 +38,17 @@ class _Waiter:
 class BodyMemory:
     """The bytes that bodies in flight may hold, all together.
 
-    Downloads reserve the size of a piece before they read one. Uploads cannot know what the
-    next read of the socket brings: they stop reading while the memory is exhausted, and only
-    what was already on its way is taken beyond the limit. Who waits is served in order.
+    `large_reads` are the uploads whose sockets are read by the mebibyte: each may be one read
+    beyond the limit. Downloads reserve the size of a piece before they read one. Uploads cannot
+    know what the next read of the socket brings: they stop reading while the memory is
+    exhausted, and only what was already on its way is taken beyond the limit. Who waits is
+    served in order.
     """
 
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
         self.held_bytes = 0
+        self.large_reads = Places(limit_bytes // 4 // PIECE_BYTES_MAX)
         self._waiting: deque[_Waiter] = deque()
 
     @property

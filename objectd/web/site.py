@@ -6,18 +6,21 @@ from collections.abc import Callable
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
-from twisted.web import http, server
-from twisted.web.resource import IResource
+from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory, IReactorTime
+from twisted.internet.protocol import ServerFactory
+from twisted.web.http import datetimeToString
 from typing_extensions import override
+from zope.interface import implementer
 
 from objectd.protocol.messages import HttpRequest, Response
 from objectd.web.application import AccessEvent, RefusalCode
 from objectd.web.channel import Channel
+from objectd.web.heads import Heads
 from objectd.web.limits import Deadlines, Limits
-from objectd.web.request import Request
+from objectd.web.serving import Exchange
 from objectd.web.sharing import BodyMemory, Places
-from objectd.web.wire import response_head
+from objectd.web.timers import Sweep
+from objectd.web.wire import opening, response_head
 
 
 class Refuses(Protocol):
@@ -26,19 +29,27 @@ class Refuses(Protocol):
     def refuse(self, request_id: str, code: RefusalCode, message: str) -> Response: ...
 
 
-class Site(server.Site):
-    """Serves a tree of resources over HTTP/1.1.
+class Root(Protocol):
+    """Where all requests go."""
+
+    def begin(self, exchange: Exchange) -> None:
+        """Have the exchange served. Called once, when the head is complete; errors are told
+        to `Exchange.fail`, not raised."""
+
+
+@implementer(IProtocolNegotiationFactory)
+class Site(ServerFactory[Channel]):
+    """Serves what is at `root` over HTTP/1.1.
 
     `clock` measures deadlines, `now` (seconds since 1970) dates responses. `log_request` is
-    called once per request, after its end.
+    called once per request, after its end; `flush_log` when no connection is left.
     """
 
     noisy = False
-    protocol = Channel  # type: ignore[assignment]  # Twisted wraps its own for HTTP/2
 
     def __init__(
         self,
-        resource: IResource,
+        root: Root,
         application: Refuses,
         *,
         clock: IReactorTime,
@@ -47,10 +58,9 @@ class Site(server.Site):
         log_request: Callable[[AccessEvent], None],
         limits: Limits,
         deadlines: Deadlines,
+        flush_log: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(
-            resource, Request, timeout=None, reactor=clock, parsePOSTFormSubmission=False
-        )
+        self.root = root
         self.application = application
         self.clock = clock
         self.new_request_id = new_request_id
@@ -60,45 +70,48 @@ class Site(server.Site):
         self.body_memory = BodyMemory(limits.body_memory_bytes)
         self.uploads = Places(limits.uploads)
         self.downloads = Places(limits.downloads)
+        self.heads = Heads(limits, new_request_id)
         self.stopping = False
         self._now = now
-        self._date = (-1, b"")
+        self._flush_log = flush_log
+        self._second = -1
+        self._openings: dict[int, bytes] = {}
         self._channels: set[Channel] = set()
+        self._sweep = Sweep(clock, self._channels)
         self._emptied: list[Deferred[None]] = []
 
     @override
-    def startFactory(self) -> None:
-        """No log file, no timer."""
+    def buildProtocol(self, addr: IAddress | None) -> Channel:
+        return Channel(self)
 
-    @override
-    def stopFactory(self) -> None:
-        """Nothing was started."""
-
-    @override
-    def acceptableProtocols(self) -> list[bytes]:
+    def acceptableProtocols(self) -> list[bytes]:  # noqa: N802
+        """What TLS clients are told."""
         return [b"http/1.1"]
 
-    @override
-    def log(self, request: http.Request) -> None:
-        """Twisted's access log; ours is `log_request`."""
-
-    def date(self) -> bytes:
-        """The value of a Date header, made once a second."""
+    def opening(self, status: int) -> bytes:
+        """How all heads with this status begin during one second."""
         second = int(self._now())
-        if second != self._date[0]:
-            self._date = (second, http.datetimeToString(second))
-        return self._date[1]
+        if second != self._second:
+            self._second = second
+            self._openings.clear()
+        found = self._openings.get(status)
+        if found is None:
+            found = self._openings[status] = opening(status, datetimeToString(second))
+        return found
 
     # Connections
 
     def connected(self, channel: Channel) -> bool:
         """A connection was accepted; whether it is within the limit."""
         self._channels.add(channel)
+        self._sweep.start()
         return len(self._channels) <= self.limits.connections
 
     def disconnected(self, channel: Channel) -> None:
         self._channels.discard(channel)
         if not self._channels:
+            self._sweep.stop()
+            self._flush_log()
             emptied, self._emptied = self._emptied, []
             for waiting in emptied:
                 waiting.callback(None)
@@ -133,7 +146,8 @@ class Site(server.Site):
         response = self.application.refuse(request_id, code, message)
         body = response.body if isinstance(response.body, bytes) else b""
         bodyless = request is not None and request.method == "HEAD"
-        data = response_head(response, date=self.date(), close=True) + (b"" if bodyless else body)
+        head = response_head(response, self.opening(response.status), close=True)
+        data = head if bodyless else head + body
         self.log_request(
             AccessEvent(
                 request_id=request_id,

@@ -2,11 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from objectd.web.limits import Deadlines
+
+SWEEP_SECONDS = 0.5
+"""How late a connection's deadline may be noticed."""
+
+NEVER = float("inf")
+
+
+class Expiring(Protocol):
+    """Something that waits for a client until `expires`, on the clock of its sweep."""
+
+    expires: float
+
+    def out_of_time(self) -> None:
+        """It is past `expires`, which is `NEVER` again."""
+
+
+class Sweep:
+    """The deadlines of all connections: one timer for however many there are.
+
+    To move a deadline is then to set a number, which a connection does several times a request,
+    and an idle connection holds no timer.
+    """
+
+    def __init__(self, clock: IReactorTime, connections: Iterable[Expiring]) -> None:
+        self._clock = clock
+        self._connections = connections
+        self._timer: IDelayedCall | None = None
+
+    def start(self) -> None:
+        if self._timer is None:
+            self._timer = self._clock.callLater(SWEEP_SECONDS, self._sweep)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _sweep(self) -> None:
+        self._timer = self._clock.callLater(SWEEP_SECONDS, self._sweep)
+        now = self._clock.seconds()
+        for connection in [each for each in self._connections if each.expires <= now]:
+            connection.expires = NEVER
+            connection.out_of_time()
 
 
 class Deadline:

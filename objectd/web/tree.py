@@ -2,7 +2,7 @@
 
 werkzeug's routing would redirect, merge slashes, decode and answer with HTML; the
 application must be given every target as it came. So paths are routed undecoded (see
-`Request.process`), and whatever is not one of the few reserved paths is the application's.
+`TreeRequest`), and whatever is not one of the few reserved paths is the application's.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from werkzeug.routing import BaseConverter
 
 from objectd.protocol.messages import HttpRequest, Response
 from objectd.web.application import Application, RequestBody, Respond
-from objectd.web.request import Request
-from objectd.web.serving import serve
+from objectd.web.request import TreeRequest
+from objectd.web.serving import Exchange
 
 RESERVED_PREFIX = b"/-/"
 """What is under it may be served beside the application: '-' is no legal bucket name."""
@@ -34,13 +34,23 @@ class _AnyTarget(BaseConverter):
     weight = 1000
 
 
+class Tree:
+    """A tree of resources as the root of a site. Satisfies `objectd.web.site.Root`."""
+
+    def __init__(self, resource: IResource) -> None:
+        self._resource = resource
+
+    def begin(self, exchange: Exchange) -> None:
+        TreeRequest(exchange).begin(self._resource)
+
+
 def build_tree(
     application: Application,
     *,
     ready: Callable[[], bool],
     names_bucket: Callable[[HttpRequest], bool] = lambda _: False,
-) -> IResource:
-    """The root resource for a `Site`.
+) -> Tree:
+    """The root of a `Site`.
 
     Health is under the reserved prefix, except where the host names a bucket and the path
     is a key; `names_bucket` tells.
@@ -58,11 +68,11 @@ def build_tree(
         return Response(200, _TEXT, b"ready\n") if ready() else Response(503, _TEXT, b"not ready\n")
 
     async def answer(request: IRequest, respond: Respond) -> bytes:
-        await serve(cast(Request, request), respond)
+        await cast(TreeRequest, request).exchange.run(respond)
         return b""
 
     async def answer_beside(request: IRequest, respond: Respond) -> bytes:
-        is_key = names_bucket(cast(Request, request).head)
+        is_key = names_bucket(cast(TreeRequest, request).exchange.head)
         return await answer(request, application.respond if is_key else respond)
 
     @app.route("/-/health/live")
@@ -78,4 +88,4 @@ def build_tree(
     async def s3(request: IRequest, _: str = "") -> bytes:
         return await answer(request, application.respond)
 
-    return app.resource()
+    return Tree(app.resource())

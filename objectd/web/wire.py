@@ -9,30 +9,48 @@ from objectd.protocol.messages import Response
 BODILESS = frozenset({204, 304})
 """Statuses without a body, whose head says nothing of a length (RFC 9110, 8.6)."""
 
+_CLOSE = b"Connection: close\r\n"
+_CHUNKED = b"Transfer-Encoding: chunked\r\n"
+
 _STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode("ascii")
     for status in HTTPStatus
 }
 
 
-def response_head(response: Response, *, date: bytes, close: bool, chunked: bool = False) -> bytes:
-    """Status line and headers up to the empty line; `ValueError` if a header would break
-    out of its line. `chunked` is how a body of unknown length is sent (RFC 9112, 6.1)."""
-    lines = [_STATUS_LINES[response.status], b"Date: ", date, b"\r\nServer: objectd\r\n"]
-    for name, value in response.headers:
-        lines += (name, b": ", value, b"\r\n")
-    framing: list[bytes] = []
+def opening(status: int, date: bytes) -> bytes:
+    """The status line and the headers that are the same for a second."""
+    return b"%bDate: %b\r\nServer: objectd\r\n" % (_STATUS_LINES[status], date)
+
+
+def response_head(
+    response: Response, opening: bytes, *, close: bool, chunked: bool = False
+) -> bytes:
+    """Everything up to the empty line; `ValueError` if a header would break out of its line.
+    `chunked` is how a body of unknown length is sent (RFC 9112, 6.1)."""
+    parts = [opening]
+    if response.headers:
+        parts.append(_lines(response))
+    parts.append(response.head)
     if chunked:
-        framing.append(b"Transfer-Encoding: chunked\r\n")
+        parts.append(_CHUNKED)
     elif response.status not in BODILESS and response.content_length is not None:
-        framing.append(b"Content-Length: %d\r\n" % response.content_length)
+        parts.append(b"Content-Length: %d\r\n" % response.content_length)
     if close:
-        framing.append(b"Connection: close\r\n")
-    head = b"".join((*lines, *framing, b"\r\n"))
-    breaks = len(response.headers) + 4 + len(framing)
-    if head.count(b"\n") != breaks or head.count(b"\r") != breaks or b"\0" in head:
+        parts.append(_CLOSE)
+    parts.append(b"\r\n")
+    return b"".join(parts)
+
+
+def _lines(response: Response) -> bytes:
+    parts: list[bytes] = []
+    for name, value in response.headers:
+        parts += (name, b": ", value, b"\r\n")
+    lines = b"".join(parts)
+    breaks = len(response.headers)
+    if lines.count(b"\n") != breaks or lines.count(b"\r") != breaks or b"\0" in lines:
         raise ValueError("a response header holds a line break or NUL")
-    return head
+    return lines
 
 
 def chunk(data: bytes) -> bytes:

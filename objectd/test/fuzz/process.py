@@ -204,4 +204,9 @@ def _answered(conversation: Conversation, received: bytes) -> bool:
         answers = read_answers(received, heads_max=heads)
     except NotAnswers:
         return False
-    return sum(not answer.interim for answer in answers) == len(conversation.requests)
+    final = [answer for answer in answers if not answer.interim]
+    # A head that came alone may be that of a GET whose body is still on its way.
+    return len(final) == len(conversation.requests) and not any(
+        answer.bodiless and sent.method != "HEAD"
+        for answer, sent in zip(final, conversation.requests, strict=True)
+    )

@@ -16,6 +16,7 @@ from objectd.test.fuzz.judging import Fault, Tally, judge
 from objectd.test.fuzz.memory import MemoryFuzz, smallest
 from objectd.test.fuzz.requests import Known, Sent
 from objectd.web.channel import Channel
+from objectd.web.parsing import HeaderParser
 
 DATE = b"Date: Sat, 21 Nov 2026 03:52:14 GMT\r\n"
 OK = b"HTTP/1.1 200 OK\r\n" + DATE + b"Content-Length: 2\r\n\r\nok"
@@ -138,15 +139,16 @@ class BrokenServerTests(SynchronousTestCase):
 
     def test_hang(self) -> None:
         """A connection that nobody closes."""
-        fault = self.find(Channel, "_out_of_time", lambda channel: None)
+        fault = self.find(Channel, "out_of_time", lambda channel: None)
         self.assertIn("hangs", str(fault))
 
     def test_framing(self) -> None:
         """A length that is not heeded, so that a body is taken for the next request."""
-        received = Channel.headerReceived
+        received = HeaderParser.on_header
 
-        def received_without_length(channel: Channel, line: bytes) -> bool:
-            return line.startswith(b"Content-Length") or received(channel, line)
+        def received_without_length(parser: HeaderParser, name: bytes, value: bytes) -> None:
+            if name.lower() != b"content-length":
+                received(parser, name, value)
 
-        fault = self.find(Channel, "headerReceived", received_without_length)
+        fault = self.find(HeaderParser, "on_header", received_without_length)
         self.assertRegex(str(fault), "answers to|vault")

@@ -27,6 +27,9 @@ class EmptyBody(BytesStream):
     def __init__(self) -> None:
         super().__init__(b"")
 
+    def whole(self) -> bytes:
+        return b""
+
 
 class EveryRequestTests(SynchronousTestCase):
     """Every method × scope × query discriminator of the model, each pair, and an unknown one."""

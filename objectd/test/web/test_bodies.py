@@ -12,6 +12,7 @@ from objectd.protocol.messages import HttpRequest, Response
 from objectd.test.web.applications import MIB, Reader, Scripted, chunked, echo, get, put
 from objectd.testing.http import Connection, exchange, memory_site
 from objectd.web.application import RequestBody
+from objectd.web.body import StreamingBody
 from objectd.web.limits import PIECE_BYTES_MAX, Limits
 
 KIB = 1 << 10
@@ -49,8 +50,9 @@ class ReadingTests(SynchronousTestCase):
         reader = Reader()
         connection = Connection(memory_site(Scripted(reader)))
         connection.send(chunked(*[b"ab"] * 50_000, end=False))
-        [request] = connection._channel.requests
-        self.assertEqual(len(request.body._queue), 1)
+        exchange_ = connection._channel._exchange
+        assert exchange_ is not None and isinstance(exchange_.body, StreamingBody)
+        self.assertEqual(len(exchange_.body._queue), 1)
         reader.read(100)
         connection.send(b"3\r\nend\r\n0\r\n\r\n")
         self.assertEqual(b"".join(reader.pieces), b"ab" * 50_000 + b"end")
@@ -99,6 +101,36 @@ class BackPressureTests(SynchronousTestCase):
         connection.run()
         self.assertEqual(connection.responses()[0].body, b"%d" % (8 * MIB))
         self.assertEqual(site.body_memory.held_bytes, 0)
+
+    def test_large_reads(self) -> None:
+        """While a large body comes its place among the large reads is taken, if there is one:
+        not before it is read, not for a small body, and not after its end."""
+        for size_bytes, taken in ((MIB - 1, 0), (2 * MIB, 1)):
+            reader = Reader()
+            site = memory_site(Scripted(reader))
+            places = site.body_memory.large_reads
+            connection = Connection(site)
+            message = put(b"x" * size_bytes)
+            connection.send(message[:-size_bytes])
+            self.assertEqual(places.taken, 0)
+            reader.read(1)
+            self.assertEqual(places.taken, taken)
+            connection.send(message[-size_bytes:])
+            reader.read(100)
+            connection.run()
+            self.assertEqual(connection.responses()[0].body, b"%d" % size_bytes)
+            self.assertEqual(places.taken, 0)
+
+    def test_lost_large_read(self) -> None:
+        """A client that goes away in the middle of a large body leaves its place."""
+        reader = Reader()
+        site = memory_site(Scripted(reader))
+        connection = Connection(site)
+        connection.send(put(b"x" * 2 * MIB)[:100_000])
+        reader.read(1)
+        self.assertEqual(site.body_memory.large_reads.taken, 1)
+        connection.disconnect()
+        self.assertEqual(site.body_memory.large_reads.taken, 0)
 
     def test_handed_piece_counts(self) -> None:
         """What the application was handed last is still in memory until it reads on."""

@@ -49,6 +49,13 @@ BAD_HEADS = {
     "NUL in a name": HEAD + b"X\x00A: 1\r\n\r\n",
     "non-ASCII in a name": HEAD + b"X-\xc4: 1\r\n\r\n",
     "NUL in the target": b"GET /\x00 HTTP/1.1\r\nHost: s3\r\n\r\n",
+    "DEL in the target": b"GET /\x7f HTTP/1.1\r\nHost: s3\r\n\r\n",
+    "UTF-8 in the target": b"GET /b/\xc3\xbc HTTP/1.1\r\nHost: s3\r\n\r\n",
+    "Upgrade and a length": HEAD + b"Upgrade: h2c\r\nContent-Length: 3\r\n\r\nabc",
+    "Upgrade and chunks": HEAD + b"Upgrade: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "HTTP/0.9": b"GET / HTTP/0.9\r\nHost: s3\r\n\r\n",
+    "another protocol": b"GET / RTSP/1.0\r\nHost: s3\r\n\r\n",
+    "two spaces in the request line": b"GET  / HTTP/1.1\r\nHost: s3\r\n\r\n",
     "space in the target": b"GET /a b HTTP/1.1\r\nHost: s3\r\n\r\n",
     "tab as separator": b"GET\t/\tHTTP/1.1\r\nHost: s3\r\n\r\n",
     "no target": b"GET  HTTP/1.1\r\nHost: s3\r\n\r\n",
@@ -80,7 +87,11 @@ BAD_CHUNKS = {
     "bare LF after the data": b"3\r\nabc\n0\r\n\r\n",
     "huge extension": b"3;" + b"x" * 2000 + b"\r\nabc\r\n0\r\n\r\n",
     "LF in an extension": b"3;a\nb\r\nabc\r\n0\r\n\r\n",
+    "size of 17 digits": b"10000000000000003\r\nabc\r\n0\r\n\r\n",
     "size of a thousand digits": b"0" * 1030 + b"3\r\nabc\r\n0\r\n\r\n",
+    "trailer without colon": b"0\r\nx\r\n\r\n",
+    "folded trailer": b"0\r\nx: 1\r\n 2\r\n\r\n",
+    "bare LF in a trailer": b"0\r\nx: 1\n\r\n",
     "endless trailers": b"0\r\n" + b"x-t: 1\r\n" * 10_000 + b"\r\n",
 }
 
@@ -153,9 +164,9 @@ class ChunkTests(SynchronousTestCase):
             connection.disconnect()
 
     def test_size_that_is_not_meant_seriously(self) -> None:
-        """A chunk of 2**1000 bytes is a body without end, not a crash."""
+        """A chunk of nearly 2**64 bytes is a body without end, not a crash."""
         connection = Connection(memory_site(Scripted(echo)))
-        connection.send(CHUNKED + b"1" + b"0" * 250 + b"\r\n" + NEXT)
+        connection.send(CHUNKED + b"f" * 16 + b"\r\n" + NEXT)
         self.assertEqual(connection.received, b"")
         connection.disconnect()
 
@@ -204,8 +215,9 @@ class EarlyAnswerTests(SynchronousTestCase):
     def test_more_than_the_limit_closes_the_connection(self) -> None:
         """A body without a known length is cut off where the limit is."""
         connection = Connection(memory_site(Scripted(deny), limits=self.site_limits()))
-        connection.send(chunked(b"a" * 900, end=False))
+        connection.send(chunked(end=False))
         self.assertEqual(connection.responses()[0].header(b"connection"), b"close")
+        connection.send(b"384\r\n" + b"a" * 900 + b"\r\n")
         self.assertFalse(connection.closed)
         connection.send(b"65\r\n" + b"a" * 101)
         self.assertTrue(connection.closed)

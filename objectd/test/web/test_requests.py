@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.task import Clock
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
@@ -11,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from objectd.protocol.messages import HttpRequest, Response
 from objectd.test.web.applications import Held, Pieces, Scripted, chunked, echo, get, put, streams
 from objectd.testing.http import ClientResponse, Connection, exchange, memory_site
-from objectd.web.accesslog import log_access
+from objectd.web.accesslog import AccessLog
 from objectd.web.application import AccessEvent, RequestBody
 
 PIPELINES = [
@@ -328,13 +329,16 @@ class AccessLogTests(SynchronousTestCase):
         self.assertEqual((event.status, event.bytes_out, event.complete), (None, 0, False))
 
     def test_logged_fields(self) -> None:
-        """A log event has the event of the request and its line, without the query."""
+        """A log event has the events of requests and their lines, without the query."""
         seen = EventLoggingObserver()
         globalLogPublisher.addObserver(seen)
         self.addCleanup(globalLogPublisher.removeObserver, seen)
-        exchange(memory_site(Scripted(echo), log_request=log_access), get("/b/k?secret"))
+        log = AccessLog(Clock())
+        site = memory_site(Scripted(echo), log_request=log.add)
+        exchange(site, get("/b/k?secret"))
+        log.flush()
         [event] = [event for event in seen if event["log_namespace"] == "objectd.access"]
-        self.assertEqual((event["event"].status, event["event"].path), (200, "/b/k"))
+        self.assertEqual([(e.status, e.path) for e in event["events"]], [(200, "/b/k")])
         self.assertRegex(
             str(formatEvent(event)), r"^0+1 192\.0\.2\.1 GET /b/k 200 - in=0 out=\d+ ms=0.0$"
         )

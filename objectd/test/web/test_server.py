@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocolNegotiationFactory
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
 
 from objectd.errors import InvalidArgument
 from objectd.protocol.messages import HttpRequest, Response
 from objectd.test.web.applications import Held, Scripted, echo, get, put
 from objectd.testing.http import Connection, exchange, memory_site
-from objectd.web.server import BACKLOG, Address, WebServer
+from objectd.web.address import Address
+from objectd.web.server import BACKLOG, WebServer
 from objectd.web.site import Site
 
 
@@ -48,6 +51,12 @@ class StopTests(SynchronousTestCase):
         assert isinstance(site.clock, MemoryReactorClock)
         [(port, factory, backlog, interface)] = site.clock.tcpServers
         self.assertEqual((port, factory, backlog, interface), (9000, site, BACKLOG, "127.0.0.1"))
+
+    def test_negotiates(self) -> None:
+        """A TLS client that offers protocols, as boto3 does, is told HTTP/1.1."""
+        site = memory_site(Scripted(echo))
+        verifyObject(IProtocolNegotiationFactory, site)
+        self.assertEqual(site.acceptableProtocols(), [b"http/1.1"])
 
     def test_nothing_to_wait_for(self) -> None:
         """Without connections, stopping takes no time."""
