@@ -24,6 +24,7 @@ __all__ = [
     "Scope",
     "Target",
     "bucket_in_host",
+    "decode",
     "origin_form",
     "parse_query",
     "parse_target",
@@ -73,12 +74,12 @@ def parse_target(request: HttpRequest, domains: Sequence[str]) -> Target:
         if path == b"/":
             return Target(Scope.SERVICE, None, None, query)
         raw_bucket, _, raw_key = raw_key.partition(b"/")
-        bucket = _decode(raw_bucket)
+        bucket = decode(raw_bucket)
         if not bucket:
             raise S3Error("InvalidBucketName", extra={"BucketName": ""})
     if not raw_key:
         return Target(Scope.BUCKET, bucket, None, query)
-    return Target(Scope.OBJECT, bucket, _decode(raw_key), query)
+    return Target(Scope.OBJECT, bucket, decode(raw_key), query)
 
 
 def parse_query(raw: bytes) -> Query:
@@ -136,10 +137,11 @@ def bucket_in_host(request: HttpRequest, domains: Sequence[str]) -> str | None:
 
 
 def _decode_plus(raw: bytes) -> str:
-    return _decode(raw.replace(b"+", b" ") if b"+" in raw else raw)
+    return decode(raw.replace(b"+", b" ") if b"+" in raw else raw)
 
 
-def _decode(raw: bytes) -> str:
+def decode(raw: bytes) -> str:
+    """A part of a path, percent-decoded. Raises `S3Error` InvalidURI."""
     if b"%" in raw:
         if _BAD_ESCAPE.search(raw):
             raise S3Error("InvalidURI")

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from objectd.protocol import quirks
 from objectd.protocol.model import Member, Shape
 from objectd.protocol.scalars import iso_8601_milliseconds, iso_8601_seconds
-from objectd.protocol.xml_text import XML_DECLARATION, escape
+from objectd.protocol.xml_text import XML_DECLARATION, Markup, escape
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
@@ -25,7 +25,7 @@ DocumentWriter: TypeAlias = Callable[[Mapping[str, object]], bytes]
 def compile_document(
     root: str, shape: Shape, *, encode: Callable[[Shape], _ToText] | None = None
 ) -> DocumentWriter:
-    """A writer of whole documents.
+    """A writer of whole documents. Elements of a list may come as `Markup`, written already.
 
     `encode` gives, for a shape of text, what is to be done to it (`url_encoding`); without it
     text is escaped only. The writer raises `TypeError` for a member that the shape lacks.
@@ -113,6 +113,9 @@ def _compile_elements(name: str, shape: Shape, encode: Callable[[Shape], _ToText
         write_one = _compile_scalar(name, shape, encode)
 
     def write(value: Iterable[object], emit: Emit) -> None:
+        if isinstance(value, Markup):
+            emit(value)
+            return
         for element in value:
             write_one(element, emit)
 

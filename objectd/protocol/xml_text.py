@@ -10,6 +10,12 @@ _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _SPECIAL = re.compile("[&<>\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
+class Markup(str):
+    """A piece of a document that is written already: nothing in it is to be escaped."""
+
+    __slots__ = ()
+
+
 def escape(text: str) -> str:
     """The text with markup escaped.
 

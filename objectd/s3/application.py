@@ -13,10 +13,11 @@ from http import HTTPStatus
 import attrs
 from twisted.internet.interfaces import IReactorTime
 
-from objectd.auth.authenticate import authenticate
+from objectd.auth.authenticate import Principal, authenticate
 from objectd.errors import ObjectdError
 from objectd.interfaces import ICredentials, RunInThread
 from objectd.objects import ObjectStore
+from objectd.protocol import header_text
 from objectd.protocol.errors import S3Error, invalid_argument, render_error
 from objectd.protocol.messages import HttpRequest, Response
 from objectd.protocol.model import ServiceModel
@@ -33,9 +34,11 @@ from objectd.s3.body import (
 )
 from objectd.s3.call import Answer, Call
 from objectd.s3.errors import to_s3_error
+from objectd.s3.hot import HotLeaf, without_length
 from objectd.s3.late import in_time_or_late
 from objectd.s3.operations import EXPECTED_OWNER, OPERATIONS, Operation
 from objectd.s3.owners import require_owner
+from objectd.s3.plain import recognised
 from objectd.web.application import RefusalCode, RequestBody
 from objectd.web.failures import log_failure
 
@@ -105,9 +108,26 @@ class S3Application:
         self._run_in_thread = run_in_thread
         self._settings = settings
         self._host_id = base64.b64encode(store.format.store_uuid).decode()
+        self._store_id = (b"x-amz-id-2", self._host_id.encode())
+        self._leaf = HotLeaf(
+            store,
+            model,
+            settings.region,
+            run_in_thread,
+            self._authenticated,
+            self._carry_out,
+            header_text.lines((self._store_id,)),
+        )
 
     async def respond(self, request: HttpRequest, body: RequestBody) -> Response:
         """The answer, also to what is wrong with the request; other errors are raised."""
+        plain = recognised(request, self._settings.domains)
+        if plain is None:
+            return await self.respond_at_length(request, body)
+        return await self._told(request, self._leaf.answer(plain, request, body))
+
+    async def respond_at_length(self, request: HttpRequest, body: RequestBody) -> Response:
+        """The same without the hot leaf, which must not make a difference."""
         return await self._told(request, self._respond(request, body))
 
     async def _told(self, request: HttpRequest, work: Awaitable[Response]) -> Response:
@@ -131,10 +151,7 @@ class S3Application:
     async def _respond(self, request: HttpRequest, raw_body: RequestBody) -> Response:
         request = origin_form(request)
         target = parse_target(request, self._settings.domains)
-        region = self._settings.region if self._settings.strict_region else None
-        principal = await authenticate(
-            request, self._credentials, now_us=self._now_us(), region=region
-        )
+        principal = await self._authenticated(request)
         operation, protocol = self._operation(request, target)
         head = protocol.parse_head(request, target)
         refuse_unsupported(operation, protocol, request, target, head)
@@ -157,6 +174,10 @@ class S3Application:
             patience_seconds=self._settings.patience_seconds,
             late_headers=(XML_TYPE, *self._ids(request.request_id)),
         )
+
+    def _authenticated(self, request: HttpRequest) -> Awaitable[Principal]:
+        region = self._settings.region if self._settings.strict_region else None
+        return authenticate(request, self._credentials, now_us=self._now_us(), region=region)
 
     async def _carry_out(
         self, operation: Operation, protocol: Protocol, call: Call, arguments: dict[str, object]
@@ -181,7 +202,7 @@ class S3Application:
         headers = rendered.headers + self._ids(request.request_id)
         length = answer.result.get("ContentLength")
         if isinstance(length, int):
-            headers = tuple(h for h in headers if h[0].lower() != b"content-length")
+            headers = without_length(headers)
             body = rendered.body if answer.body is None else answer.body
             return Response(rendered.status, headers, body, length)
         return Response(rendered.status, headers, rendered.body)
@@ -205,10 +226,7 @@ class S3Application:
         return Response(error.status, headers, document, error_code=error.code)
 
     def _ids(self, request_id: str) -> tuple[tuple[bytes, bytes], ...]:
-        return (
-            (b"x-amz-request-id", request_id.encode()),
-            (b"x-amz-id-2", self._host_id.encode()),
-        )
+        return (b"x-amz-request-id", request_id.encode()), self._store_id
 
 
 async def _with_document(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 from binascii import crc32
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from objectd.errors import KeyTooLong
-from objectd.objects import ListedObject
 from objectd.objects.listing import after_key, after_marker
 from objectd.objects.settings import KEY_BYTES_MAX, LIST_ENTRIES_MAX
 from objectd.protocol.errors import S3Error, invalid_argument
 from objectd.s3.call import Answer, Call, canonical_id
+from objectd.s3.contents import common_prefixes, contents
 
 _TOKEN_VERSION = b"\x01"
 _TOKEN_HEAD_BYTES = len(_TOKEN_VERSION) + 4
@@ -49,8 +49,8 @@ async def list_objects(
             "Delimiter": Delimiter or None,
             "EncodingType": EncodingType,
             "IsTruncated": truncated,
-            "Contents": [_contents(call, listed, owner=True) for listed in page.objects],
-            "CommonPrefixes": [{"Prefix": prefix} for prefix in page.prefixes],
+            "Contents": contents(page.objects, encoding=EncodingType, owner_id=_owner_ids(call)),
+            "CommonPrefixes": common_prefixes(page.prefixes, encoding=EncodingType),
         }
     )
 
@@ -97,8 +97,12 @@ async def list_objects_v2(
             "Delimiter": Delimiter or None,
             "EncodingType": EncodingType,
             "IsTruncated": following is not None,
-            "Contents": [_contents(call, listed, owner=FetchOwner) for listed in page.objects],
-            "CommonPrefixes": [{"Prefix": prefix} for prefix in page.prefixes],
+            "Contents": contents(
+                page.objects,
+                encoding=EncodingType,
+                owner_id=_owner_ids(call) if FetchOwner else None,
+            ),
+            "CommonPrefixes": common_prefixes(page.prefixes, encoding=EncodingType),
         }
     )
 
@@ -128,21 +132,8 @@ def _check_optional(attributes: Sequence[str]) -> None:
             )
 
 
-def _contents(call: Call, listed: ListedObject, *, owner: bool) -> dict[str, object]:
-    head = listed.head
-    contents: dict[str, object] = {
-        "Key": listed.key,
-        "LastModified": head.modified_us,
-        "ETag": f'"{head.etag}"',
-        "Size": head.size_bytes,
-        "StorageClass": head.storage_class,
-    }
-    if head.checksum_algorithm:
-        contents["ChecksumAlgorithm"] = [head.checksum_algorithm]
-        contents["ChecksumType"] = head.checksum_kind
-    if owner:
-        contents["Owner"] = {"ID": canonical_id(call.store, head.owner)}
-    return contents
+def _owner_ids(call: Call) -> Callable[[int], str]:
+    return lambda account: canonical_id(call.store, account)
 
 
 def continuation_token(position: bytes) -> str:

@@ -40,7 +40,7 @@ async def get_object(
     try:
         conditions.check_read(opened.object.head)
         part = None if PartNumber is None else await opened.part(PartNumber)
-        result, status, start, stop = _shown(opened.object, part, Range, ChecksumMode)
+        result, status, start, stop = shown(opened.object, part, Range, ChecksumMode)
     except BaseException:
         opened.close()
         raise
@@ -81,7 +81,7 @@ async def head_object(
             part = await opened.part(PartNumber)
         finally:
             opened.close()
-    result, status, _, _ = _shown(found, part, Range, ChecksumMode)
+    result, status, _, _ = shown(found, part, Range, ChecksumMode)
     result.update(_overrides(overrides))
     return Answer(result, status=status)
 
@@ -96,7 +96,7 @@ def _check_part_wanted(part_number: int | None, range_header: str) -> None:
         )
 
 
-def _shown(
+def shown(
     object_: Object, part: ObjectPart | None, range_header: str, checksum_mode: str
 ) -> tuple[dict[str, object], int, int, int]:
     """The result, its status, and which bytes of the object it shows."""

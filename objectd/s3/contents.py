@@ -1,0 +1,97 @@
+"""The lines of a listing of objects, written without a mapping for each.
+
+A page has a thousand lines. `objectd.protocol.xml_out`, which writes every document from its
+shape, takes 3.4 µs for a line and the mapping that holds it; this takes 0.6. It must write what
+the other writes, byte for byte: `objectd.test.s3.test_contents` holds it to that, for any
+object. `contrib/bench/listing.py` measures both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from string import ascii_letters, digits
+
+from objectd.model.records import ObjectHead
+from objectd.objects import ListedObject
+from objectd.protocol.quirks import url_encoded
+from objectd.protocol.scalars import MINUTE_US, SECOND_US, SECONDS_OF_MINUTE, iso_8601_minute
+from objectd.protocol.xml_text import Markup, escape
+
+_SEPARATOR = "\n"
+_PLAIN = (ascii_letters + digits + "_.~/*-" + _SEPARATOR).encode()
+"""What no encoding changes; no text with a separator in it is encoded with others."""
+_FIRST = "+&%"
+"""What encodings produce must be replaced before they do, the last of these first."""
+_CHANGED_MAX = 16
+
+
+def contents(
+    objects: Sequence[ListedObject], *, encoding: str | None, owner_id: Callable[[int], str] | None
+) -> Markup:
+    """The elements `Contents`. Without `owner_id`, which gives the canonical id of an account,
+    owners are not shown."""
+    heads = [listed.head for listed in objects]
+    keys = _encoded([listed.key for listed in objects], _encoding(encoding))
+    etags = _encoded([head.etag for head in heads], escape)
+    lines = []
+    # What most lines have in common with the one before them is made once.
+    kind: tuple[object, ...] = ()
+    minute, minute_text, end = -1, "", ""
+    for key, etag, head in zip(keys, etags, heads, strict=True):
+        its_kind = (head.storage_class, head.checksum_algorithm, head.checksum_kind, head.owner)
+        if its_kind != kind:
+            kind, end = its_kind, _end(head, owner_id)
+        its_minute = head.modified_us // MINUTE_US
+        if its_minute != minute:
+            minute, minute_text = its_minute, iso_8601_minute(its_minute)
+        second = head.modified_us % MINUTE_US // SECOND_US
+        lines.append(
+            f"<Contents><Key>{key}</Key>"
+            f"<LastModified>{minute_text}{SECONDS_OF_MINUTE[second]}</LastModified>"
+            f"<ETag>&quot;{etag}&quot;</ETag><Size>{head.size_bytes}</Size>{end}"
+        )
+    return Markup("".join(lines))
+
+
+def common_prefixes(prefixes: Sequence[str], *, encoding: str | None) -> Markup:
+    """The elements `CommonPrefixes`."""
+    shown = _encoded(prefixes, _encoding(encoding))
+    return Markup(
+        "".join([f"<CommonPrefixes><Prefix>{p}</Prefix></CommonPrefixes>" for p in shown])
+    )
+
+
+def _encoding(name: str | None) -> Callable[[str], str]:
+    return url_encoded if name == "url" else escape
+
+
+def _encoded(texts: Sequence[str], encode: Callable[[str], str]) -> Sequence[str]:
+    """Each of the texts encoded.
+
+    Both encodings go character by character, so all texts are encoded as one: a look at
+    which characters there are (0.04 ms), and a replacement of each that is changed (0.03).
+    One by one, keys that hold a space and a `=` take 1.5 ms.
+    """
+    joined = _SEPARATOR.join(texts)
+    odd = joined.encode().translate(None, delete=_PLAIN).decode()
+    changed = set(odd)
+    if joined.count(_SEPARATOR) >= len(texts) or len(changed) > _CHANGED_MAX:
+        return [encode(text) for text in texts]
+    if not changed:
+        return texts
+    for character in sorted(changed, key=_FIRST.find, reverse=True):
+        joined = joined.replace(character, encode(character))
+    return joined.split(_SEPARATOR)
+
+
+def _end(head: ObjectHead, owner_id: Callable[[int], str] | None) -> str:
+    """What comes after the size."""
+    end = f"<StorageClass>{escape(head.storage_class)}</StorageClass>"
+    if head.checksum_algorithm:
+        end += (
+            f"<ChecksumAlgorithm>{escape(head.checksum_algorithm)}</ChecksumAlgorithm>"
+            f"<ChecksumType>{escape(head.checksum_kind)}</ChecksumType>"
+        )
+    if owner_id is not None:
+        end += f"<Owner><ID>{owner_id(head.owner)}</ID></Owner>"
+    return end + "</Contents>"

@@ -1,0 +1,139 @@
+"""The hot leaf: plain requests for objects, answered with little ado.
+
+Most of what a store is asked for are GetObject, HeadObject, PutObject, DeleteObject and
+ListObjectsV2 in a plain form, which method, target and the names of the headers tell. Those
+are answered here, by the same authentication and the same object store. Whatever is odd about
+a request, it takes the long way of `objectd.s3.application`, which knows the plain forms as
+well: a test holds both ways to the same answers and the same state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias
+
+import attrs
+
+from objectd.auth.authenticate import Principal
+from objectd.interfaces import RunInThread
+from objectd.objects import Object, ObjectStore
+from objectd.objects.remembered import Remembered
+from objectd.protocol import header_text
+from objectd.protocol.messages import Headers, HttpRequest, Response
+from objectd.protocol.model import ServiceModel
+from objectd.protocol.operations import Operation as Protocol
+from objectd.protocol.operations import compiled
+from objectd.protocol.targets import Scope, Target
+from objectd.s3.body import VerifiedBody, declared_in, encoded
+from objectd.s3.call import Call
+from objectd.s3.operations import OPERATIONS, Operation
+from objectd.s3.plain import Plain
+from objectd.s3.reading import shown
+from objectd.web.application import RequestBody
+
+CarryOut: TypeAlias = Callable[[Operation, Protocol, Call, dict[str, object]], Awaitable[Response]]
+
+
+@attrs.frozen(eq=False)
+class HotLeaf:
+    """Answers requests in plain form. `authenticated` and `carry_out` are the long way's own
+    steps; `store_line` is the header line that names this store."""
+
+    _store: ObjectStore
+    _model: ServiceModel
+    _region: str
+    _run_in_thread: RunInThread
+    _authenticated: Callable[[HttpRequest], Awaitable[Principal]]
+    _carry_out: CarryOut
+    _store_line: bytes
+    _shown: Mapping[bool, Remembered[Object, bytes]] = attrs.field(
+        factory=lambda: {False: Remembered(), True: Remembered()}, init=False
+    )
+
+    async def answer(self, plain: Plain, request: HttpRequest, body: RequestBody) -> Response:
+        """Raises what the long way raises for the same request."""
+        principal = await self._authenticated(request)
+        # Who, what and where are known, and nothing is done yet: as on the long way.
+        match plain.operation:
+            case "GetObject":
+                return await self._get(plain, request)
+            case "HeadObject":
+                return await self._head(plain, request)
+            case "PutObject":
+                return await self._put(plain, request, self._verified(body, principal))
+            case "DeleteObject":
+                return await self._delete(plain, request)
+            case _:
+                return await self._list(plain, request, self._verified(body, principal), principal)
+
+    async def _get(self, plain: Plain, request: HttpRequest) -> Response:
+        opened = await self._store.objects.get(plain.bucket, plain.key)
+        try:
+            head = self._head_lines(opened.object, request)
+        except BaseException:
+            opened.close()
+            raise
+        payload = opened.payload
+        if payload is None:
+            return Response(200, (), opened.stream(), opened.object.size_bytes, head=head)
+        opened.close()
+        return Response(200, (), payload, opened.object.size_bytes, head=head)
+
+    async def _head(self, plain: Plain, request: HttpRequest) -> Response:
+        found = await self._store.objects.head(plain.bucket, plain.key)
+        return Response(200, (), b"", found.size_bytes, head=self._head_lines(found, request))
+
+    async def _put(self, plain: Plain, request: HttpRequest, body: VerifiedBody) -> Response:
+        stored = await self._store.objects.put(
+            plain.bucket,
+            plain.key,
+            body,
+            headers=plain.kept,
+            metadata=plain.metadata,
+            declared=declared_in(request.fields, body),
+            size_bytes=body.size_bytes,
+            whole=body.whole,
+        )
+        [checksum] = stored.tail.checksums
+        lines = (
+            f'ETag: "{stored.etag}"\r\n'
+            f"x-amz-checksum-{checksum.algorithm.lower()}: {encoded(checksum.value)}\r\n"
+            f"x-amz-checksum-type: {checksum.kind}\r\n"
+        )
+        return Response(200, head=lines.encode() + self._ids(request))
+
+    async def _delete(self, plain: Plain, request: HttpRequest) -> Response:
+        await self._store.objects.delete(plain.bucket, plain.key)
+        return Response(204, head=self._ids(request))
+
+    async def _list(
+        self, plain: Plain, request: HttpRequest, body: VerifiedBody, principal: Principal
+    ) -> Response:
+        operation, protocol = OPERATIONS[plain.operation], compiled(self._model, plain.operation)
+        target = Target(Scope.BUCKET, plain.bucket, None, tuple(plain.parameters.items()))
+        call = Call(self._store, principal, request, body, self._region)
+        arguments = protocol.parse_head(request, target)
+        return await self._carry_out(operation, protocol, call, arguments)
+
+    def _verified(self, body: RequestBody, principal: Principal) -> VerifiedBody:
+        return VerifiedBody(body, principal.payload, run_in_thread=self._run_in_thread)
+
+    def _ids(self, request: HttpRequest) -> bytes:
+        return b"x-amz-request-id: %b\r\n%b" % (request.request_id.encode(), self._store_line)
+
+    def _head_lines(self, object_: Object, request: HttpRequest) -> bytes:
+        """The header lines of an object, which are the same each time that it is read. Raises
+        `ValueError` for an object with a header that cannot be one."""
+        checksums = request.fields.get(b"x-amz-checksum-mode") == b"ENABLED"
+        known = self._shown[checksums]
+        lines = known.get(object_)
+        if lines is None:
+            result, status, _, _ = shown(object_, None, "", "ENABLED" if checksums else "")
+            rendered = compiled(self._model, "GetObject").render(result, status)
+            lines = known.keep(object_, header_text.lines(without_length(rendered.headers)))
+        return lines + self._ids(request)
+
+
+def without_length(headers: Headers) -> Headers:
+    """The web layer tells the length."""
+    return tuple(header for header in headers if header[0].lower() != b"content-length")
