@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,16 @@ from objectd.web.limits import Deadlines, Limits
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Configuration", "ServerSettings", "load"]
+__all__ = [
+    "A_WORKER_A_CORE",
+    "Configuration",
+    "ServerSettings",
+    "Source",
+    "configuration_of",
+    "load",
+]
+
+A_WORKER_A_CORE = -1
 
 _DOMAIN = re.compile(
     r"(?=.{1,255}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
@@ -39,19 +49,13 @@ def _every_domain(instance: object, field: attrs.Attribute[Any], value: Sequence
             raise ValueError(f"'domains': {domain!r} is not a domain name in small letters")
 
 
-def _built(instance: object, field: attrs.Attribute[Any], value: int) -> None:
-    if value != 0:
-        raise ValueError(
-            f"'workers' = {value} is not built yet: 0, one process for everything, is all there is"
-        )
-
-
 @attrs.frozen
 class ServerSettings:
     """Where and as what the server is reached.
 
     `domains` are those below which a bucket may be the first label of the host name. With
-    `strict_region`, requests that were signed for another region are refused.
+    `strict_region`, requests that were signed for another region are refused. `workers` is
+    `A_WORKER_A_CORE`, or how many processes answer requests; with 0 one does everything.
     """
 
     listen: tuple[str, ...] = attrs.field(default=("127.0.0.1:9000",), validator=_every_address)
@@ -61,9 +65,18 @@ class ServerSettings:
         default="us-east-1", validator=attrs.validators.matches_re(r"[a-z0-9-]{1,64}")
     )
     strict_region: bool = False
-    workers: int = attrs.field(default=0, validator=_built)
+    workers: int = attrs.field(
+        default=A_WORKER_A_CORE, validator=attrs.validators.ge(A_WORKER_A_CORE)
+    )
     stop_seconds: float = attrs.field(default=7.0, validator=attrs.validators.ge(0))
     patience_seconds: float = attrs.field(default=10.0, validator=attrs.validators.gt(0))
+
+    @property
+    def worker_count(self) -> int:
+        """How many processes answer requests beside the one that watches over them."""
+        if self.workers == A_WORKER_A_CORE:
+            return len(os.sched_getaffinity(0))
+        return self.workers
 
 
 @attrs.frozen
@@ -80,17 +93,54 @@ class Configuration:
     credentials: Choice
     tls: Choice | None
 
+    def differences(self, other: Configuration) -> list[str]:
+        """What of the two differs: sections, and in [server] each key."""
+        sections = [
+            f"[{name}]"
+            for name in attrs.fields_dict(Configuration)
+            if name != "server" and getattr(self, name) != getattr(other, name)
+        ]
+        keys = [
+            f"[server] {name}"
+            for name in attrs.fields_dict(ServerSettings)
+            if getattr(self.server, name) != getattr(other.server, name)
+        ]
+        return keys + sections
+
+
+@attrs.frozen
+class Source:
+    """Where the settings are written: a file, if any, and what a command line puts before
+    what it says."""
+
+    path: Path | None = None
+    listen: str | None = None
+    workers: int | None = None
+
+    def read(self) -> ConfigurationFile:
+        """What is written there now, not yet checked. Raises `ConfigurationInvalid`."""
+        file = ConfigurationFile() if self.path is None else ConfigurationFile.read(self.path)
+        if self.listen is not None:
+            file = file.overriding("server", "listen", [self.listen])
+        if self.workers is not None:
+            file = file.overriding("server", "workers", self.workers)
+        return file
+
+    def load(self) -> Configuration:
+        """Raises `ConfigurationInvalid`."""
+        return configuration_of(self.read())
+
 
 def load(
     path: Path | None = None, *, listen: str | None = None, workers: int | None = None
 ) -> Configuration:
     """The settings of this file, or all defaults. `listen` and `workers`, from a command
     line, go before what the file says. Raises `ConfigurationInvalid`."""
-    file = ConfigurationFile() if path is None else ConfigurationFile.read(path)
-    if listen is not None:
-        file = file.overriding("server", "listen", [listen])
-    if workers is not None:
-        file = file.overriding("server", "workers", workers)
+    return Source(path, listen, workers).load()
+
+
+def configuration_of(file: ConfigurationFile) -> Configuration:
+    """Check everything that the file says. Raises `ConfigurationInvalid`."""
     file.refuse_sections_other_than(attrs.fields_dict(Configuration))
     configuration = Configuration(
         server=file.section("server", ServerSettings),
@@ -105,4 +155,9 @@ def load(
     )
     if (configuration.tls is not None) != bool(configuration.server.listen_tls):
         raise file.error("a section [tls] and listen_tls in [server] go together: one is missing")
+    if configuration.blobs.provider.name == "memory" and configuration.server.worker_count:
+        raise file.error(
+            'with provider = "memory" in [blobs] every process would have blobs of its own: '
+            "set workers = 0 in [server]"
+        )
     return configuration

@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from objectd.errors import StoreFailed
+import attrs
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.interfaces import IStreamClientEndpoint
+
+from objectd.errors import (
+    BucketAlreadyOwnedByYou,
+    ConfigurationInvalid,
+    InvalidBucketName,
+    StoreFailed,
+)
 from objectd.interfaces import Host, IMetadataStore
+from objectd.metadata.announcing import AnnouncedMetadata
+from objectd.metadata.caching import CachedMetadata
+from objectd.metadata.remote import RemoteMetadata
+from objectd.metadata.slots import Slots
 from objectd.model import keys
 from objectd.objects import ObjectStore, open_store
-from objectd.objects.store import BODY_MEMORY_BYTES
+from objectd.objects.reads import Reads
+from objectd.objects.store import BODY_MEMORY_BYTES, join_store
+from objectd.process.directory import locked
+from objectd.process.epochs import Epochs
+from objectd.process.owner import OwnerFactory
 from objectd.settings import Configuration
 from objectd.threads import Threads
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
 
-__all__ = ["existing_store", "hosted", "opened_store"]
+__all__ = ["BUCKETS_VARIABLE", "existing_store", "hosted", "make_buckets", "opened_store"]
+
+BUCKETS_VARIABLE = "OBJECTD_BUCKETS"
 
 THREADS_MAX = 16
 
@@ -31,6 +50,7 @@ def hosted(
     environment: Mapping[str, str],
     announce: Callable[[str], object],
     on_failure: Callable[[Exception], None],
+    joins: bool = False,
 ) -> Iterator[Host]:
     """What providers are given, with a pool of threads that ends with the context."""
     threads = Threads(reactor, THREADS_MAX, "objectd")
@@ -42,6 +62,7 @@ def hosted(
             environment=environment,
             announce=announce,
             on_failure=on_failure,
+            joins=joins,
         )
     finally:
         threads.stop()
@@ -65,7 +86,10 @@ async def existing_store(configuration: Configuration, host: Host) -> AsyncItera
     """The same, for those who have business with a store only if there is one."""
     if not host.data_directory.is_dir():
         raise StoreFailed(f"there is no directory {host.data_directory}")
-    async with _metadata(configuration, host) as metadata:
+    async with (
+        locked(host.data_directory, host.clock),
+        _metadata(configuration, host) as metadata,
+    ):
         if await metadata.get([keys.FORMAT]) == [None]:
             raise StoreFailed(f"{host.data_directory} holds no data of objectd")
         async with _store_on(metadata, configuration, host, BODY_MEMORY_BYTES) as store:
@@ -82,7 +106,12 @@ async def _metadata(configuration: Configuration, host: Host) -> AsyncIterator[I
 
 @asynccontextmanager
 async def _store_on(
-    metadata: IMetadataStore, configuration: Configuration, host: Host, body_memory_bytes: int
+    metadata: IMetadataStore,
+    configuration: Configuration,
+    host: Host,
+    body_memory_bytes: int,
+    living: Collection[int] = (),
+    others_drained: Callable[[int], Awaitable[None]] | None = None,
 ) -> AsyncIterator[ObjectStore]:
     async with AsyncExitStack() as opened:
         blobs = await configuration.blobs.open(host)
@@ -94,6 +123,99 @@ async def _store_on(
             run_in_thread=host.run_in_thread,
             settings=configuration.objects,
             body_memory_bytes=body_memory_bytes,
+            living=living,
+            others_drained=others_drained,
         )
         opened.push_async_callback(store.close)
         yield store
+
+
+async def make_buckets(store: ObjectStore, environment: Mapping[str, str], region: str) -> None:
+    """Make those that the environment names. Raises `ConfigurationInvalid`."""
+    for name in filter(None, environment.get(BUCKETS_VARIABLE, "").split(",")):
+        try:
+            await store.buckets.create(name, region=region)
+        except BucketAlreadyOwnedByYou:
+            continue
+        except InvalidBucketName as error:
+            raise ConfigurationInvalid(f"{BUCKETS_VARIABLE}: {error}") from error
+
+
+# Of several processes
+
+
+@attrs.frozen
+class OwnedStore:
+    """The owner's: `factory` serves its metadata to the other processes."""
+
+    store: ObjectStore
+    factory: OwnerFactory
+    _marking: DeferredLock = attrs.field(factory=DeferredLock, init=False)
+
+    async def begin_incarnation(self) -> int:
+        """Take one for a process that will join, and record it on the drives."""
+        core, format_ = self.store.core, self.store.format
+        number = await core.metadata.begin_incarnation()
+        await self._marking.run(
+            Deferred.fromCoroutine,
+            core.blobs.begin(format_.store_uuid, format_.digest_key, number),
+        )
+        return number
+
+
+@asynccontextmanager
+async def owned_store(
+    configuration: Configuration, host: Host, *, slots: int, living: Collection[int]
+) -> AsyncIterator[OwnedStore]:
+    """`opened_store` for a server of several processes, of which these incarnations live.
+    `slots` is the descriptor of the memory that they share."""
+    async with _metadata(configuration, host) as provider:
+        epochs = Epochs(provider)
+        metadata = AnnouncedMetadata(provider, Slots.mapped(slots), on_fenced=epochs.fenced)
+        async with _store_on(
+            metadata,
+            configuration,
+            host,
+            BODY_MEMORY_BYTES,
+            living=living,
+            others_drained=epochs.passed,
+        ) as store:
+            yield OwnedStore(store, OwnerFactory(metadata, epochs))
+
+
+@asynccontextmanager
+async def joined_store(
+    configuration: Configuration,
+    host: Host,
+    *,
+    owner: IStreamClientEndpoint,
+    slots: int,
+    incarnation: Awaitable[int],
+    body_memory_bytes: int,
+) -> AsyncIterator[ObjectStore]:
+    """The store of a process that joins: it reads and writes through the owner, from when it
+    has been given its incarnation."""
+    number = await incarnation
+    async with AsyncExitStack() as opened:
+        reads = Reads()
+        remote = RemoteMetadata(
+            owner,
+            host.clock,
+            incarnation=number,
+            reads_over=reads.drained,
+            on_fenced=host.on_failure,
+        )
+        metadata = CachedMetadata(remote, Slots.mapped(slots))
+        opened.push_async_callback(metadata.close)
+        blobs = await configuration.blobs.open(host)
+        opened.push_async_callback(blobs.close)
+        yield await join_store(
+            metadata,
+            blobs,
+            incarnation=number,
+            clock=host.clock,
+            run_in_thread=host.run_in_thread,
+            settings=configuration.objects,
+            body_memory_bytes=body_memory_bytes,
+            reads=reads,
+        )

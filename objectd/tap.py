@@ -8,15 +8,21 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from twisted.logger import Logger
 from twisted.python import usage
 from typing_extensions import override
 
 from objectd.errors import ConfigurationInvalid
-from objectd.service import ObjectdService, Surroundings, reload_on_hangup
-from objectd.settings import load
+from objectd.process.running import die_of_the_next_signal, freeze
+from objectd.service import make_service, reload_on_hangup
+from objectd.service.lifecycle import ObjectdService, Surroundings
+from objectd.settings import Source
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
+
+
+_log = Logger()
 
 
 class Options(usage.Options):
@@ -26,7 +32,7 @@ class Options(usage.Options):
     optParameters: ClassVar = [  # noqa: N815 - Twisted's name
         ["config", "c", None, "File with settings (TOML)."],
         ["listen", "l", None, "Address, instead of those of the file, e.g. 127.0.0.1:9000."],
-        ["workers", "w", None, "Processes that serve HTTP beside this one.", int],
+        ["workers", "w", None, "Processes that answer requests; one a core.", int],
     ]
 
     @override
@@ -35,9 +41,10 @@ class Options(usage.Options):
 
     @override
     def postOptions(self) -> None:
-        config = Path(self["config"]) if self["config"] else None
+        config = Path(self["config"]).absolute() if self["config"] else None
+        self["source"] = Source(config, self["listen"], self["workers"])
         try:
-            self["configuration"] = load(config, listen=self["listen"], workers=self["workers"])
+            self["configuration"] = self["source"].load()
         except ConfigurationInvalid as error:
             raise usage.UsageError(str(error)) from error
 
@@ -56,17 +63,21 @@ def makeService(options: Options) -> ObjectdService:  # noqa: N802 - Twisted's n
         atexit.register(_exit_with_failure)
         reactor.stop()
 
-    service = ObjectdService(
+    service = make_service(
         options["configuration"],
+        options["source"],
         Surroundings(
             reactor=reactor,
             data_directory=options["data_directory"],
             environment=os.environ,
             announce=announce,
             end=end,
+            ready=freeze,
+            log_lines=lambda lines: _log.info("{lines}", lines=lines),
         ),
     )
     reload_on_hangup(service, reactor)
+    reactor.addSystemEventTrigger("before", "shutdown", die_of_the_next_signal)
     return service
 
 

@@ -47,7 +47,11 @@ for verb in VERBS:
     metavar="HOST:PORT",
     help="Address, instead of those of the file; 127.0.0.1:9000 unless given.",
 )
-@click.option("--workers", type=int, help="Processes that serve HTTP beside this one.")
+@click.option(
+    "--workers",
+    type=int,
+    help="Processes that answer requests; one a core unless given, 0: this one does it all.",
+)
 def serve(
     data_directory: Path, config: Path | None, listen: str | None, workers: int | None
 ) -> None:
@@ -59,13 +63,14 @@ def serve(
     """
     from objectd.cli.serve import run_server
     from objectd.errors import ConfigurationInvalid
-    from objectd.settings import load
+    from objectd.settings import Source
 
+    source = Source(config.absolute() if config else None, listen, workers)
     try:
-        configuration = load(config, listen=listen, workers=workers)
+        configuration = source.load()
     except ConfigurationInvalid as error:
         raise click.ClickException(str(error)) from error
-    raise SystemExit(run_server(configuration, data_directory.absolute()))
+    raise SystemExit(run_server(configuration, source, data_directory.absolute()))
 
 
 @main.command(short_help="List the providers that are installed.")

@@ -6,22 +6,27 @@
     data = await (await store.objects.get("photos", "cat.jpg")).read()
     await store.close()
 
-It knows nothing of HTTP; its errors are those of `objectd.errors`.
+It knows nothing of HTTP; its errors are those of `objectd.errors`. What is named here is
+imported when it is asked for: a supervisor needs the settings and nothing of the rest.
 """
 
-from objectd.objects.buckets import BucketPage
-from objectd.objects.checksums import Declared
-from objectd.objects.completing import Completed, ListedPart
-from objectd.objects.conditions import Conditions
-from objectd.objects.copying import ObjectName, Overrides
-from objectd.objects.listing import ListedObject, ObjectPage
-from objectd.objects.objects import Object, OpenObject
-from objectd.objects.opening import open_directory, open_in_memory
-from objectd.objects.reading import ObjectPart
-from objectd.objects.settings import ObjectSettings
-from objectd.objects.store import ObjectStore, open_store
-from objectd.objects.upload_listing import UploadId
-from objectd.streams import BytesStream, ByteStream
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from objectd.objects.buckets import BucketPage
+    from objectd.objects.checksums import Declared
+    from objectd.objects.completing import Completed, ListedPart
+    from objectd.objects.conditions import Conditions
+    from objectd.objects.copying import ObjectName, Overrides
+    from objectd.objects.listing import ListedObject, ObjectPage
+    from objectd.objects.objects import Object, OpenObject
+    from objectd.objects.opening import open_directory, open_in_memory
+    from objectd.objects.reading import ObjectPart
+    from objectd.objects.settings import ObjectSettings
+    from objectd.objects.store import ObjectStore, open_store
+    from objectd.objects.upload_listing import UploadId
+    from objectd.streams import BytesStream, ByteStream
 
 __all__ = [
     "BucketPage",
@@ -45,3 +50,32 @@ __all__ = [
     "open_in_memory",
     "open_store",
 ]
+
+_PLACES = {
+    "BucketPage": "objectd.objects.buckets",
+    "ByteStream": "objectd.streams",
+    "BytesStream": "objectd.streams",
+    "Completed": "objectd.objects.completing",
+    "Conditions": "objectd.objects.conditions",
+    "Declared": "objectd.objects.checksums",
+    "ListedObject": "objectd.objects.listing",
+    "ListedPart": "objectd.objects.completing",
+    "Object": "objectd.objects.objects",
+    "ObjectName": "objectd.objects.copying",
+    "ObjectPage": "objectd.objects.listing",
+    "ObjectPart": "objectd.objects.reading",
+    "ObjectSettings": "objectd.objects.settings",
+    "ObjectStore": "objectd.objects.store",
+    "OpenObject": "objectd.objects.objects",
+    "Overrides": "objectd.objects.copying",
+    "UploadId": "objectd.objects.upload_listing",
+    "open_directory": "objectd.objects.opening",
+    "open_in_memory": "objectd.objects.opening",
+    "open_store": "objectd.objects.store",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_PLACES[name]), name)

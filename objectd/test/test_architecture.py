@@ -36,9 +36,11 @@ ARROWS: dict[str, set[str]] = {
     "process": {"metadata", "model"},
     "threads": set(),
     "settings": {"background", "config", "objects", "web"},
-    "storage": {"model", "objects", "settings", "threads"},
+    "storage": {"metadata", "model", "objects", "process", "settings", "threads"},
     "service": {
         "background",
+        "config",
+        "metadata",
         "objects",
         "process",
         "protocol",
@@ -47,11 +49,20 @@ ARROWS: dict[str, set[str]] = {
         "storage",
         "web",
     },
-    "tap": {"service", "settings"},
-    "cli": {"background", "client", "objects", "plugins", "service", "settings", "storage"},
+    "tap": {"process", "service", "settings"},
+    "cli": {
+        "background",
+        "client",
+        "objects",
+        "plugins",
+        "process",
+        "service",
+        "settings",
+        "storage",
+    },
 }
 PURE = {"auth", "protocol"}
-IMPORTS_REACTOR = {"cli/serve.py", "cli/session.py", "tap.py"}
+IMPORTS_REACTOR = {"cli/serve.py", "service/child.py", "cli/session.py", "tap.py"}
 IMPORTS_KLEIN = {"web/tree.py"}
 PRIVATE_TWISTED = {"web/direct.py"}
 LINES_MAX = 450

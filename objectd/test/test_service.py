@@ -19,13 +19,15 @@ from objectd.errors import FormatUnsupported, StoreFailed
 from objectd.interfaces import Host, IMetadataStore, IProvider
 from objectd.metadata import memory
 from objectd.model import keys
-from objectd.service import ObjectdService, Surroundings
-from objectd.settings import Configuration, load
+from objectd.service.lifecycle import Surroundings
+from objectd.service.single import SingleProcess
+from objectd.settings import Configuration, Source, load
 from objectd.testing.http import Connection, exchange
 from objectd.web.site import Site
 
 CONFIGURATION = """
 [server]
+workers = 0
 stop_seconds = 3.0
 [metadata]
 provider = "memory"
@@ -87,9 +89,10 @@ class Server(SynchronousTestCase):
         file.write_text(CONFIGURATION)
         return attrs.evolve(load(file), metadata=Choice(self.metadata, memory.Settings()))
 
-    def service(self, environment: Mapping[str, str] = ROOT_KEYS) -> ObjectdService:
-        return ObjectdService(
+    def service(self, environment: Mapping[str, str] = ROOT_KEYS) -> SingleProcess:
+        return SingleProcess(
             self.configuration(),
+            Source(),
             Surroundings(
                 reactor=self.reactor,  # type: ignore[arg-type]  # it has all that is used
                 data_directory=Path(self.mktemp()),
@@ -99,7 +102,7 @@ class Server(SynchronousTestCase):
             ),
         )
 
-    def started(self, environment: Mapping[str, str] = ROOT_KEYS) -> ObjectdService:
+    def started(self, environment: Mapping[str, str] = ROOT_KEYS) -> SingleProcess:
         service = self.service(environment)
         service.startService()
         self.reactor.run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -14,6 +15,7 @@ import objectd
 from objectd.config import Choice
 from objectd.errors import ConfigurationInvalid
 from objectd.settings import Configuration, ServerSettings, load
+from objectd.web.limits import Limits
 
 SAMPLE = Path(objectd.__file__).parent.parent / "etc" / "objectd.toml"
 
@@ -80,8 +82,25 @@ class Sections(SynchronousTestCase):
             self.assertIn(message, self.refused(text))
 
     def test_workers(self) -> None:
-        """More than one process is refused as not built, not ignored."""
-        self.assertIn("not built yet", self.refused("[server]\nworkers = 2\n"))
+        """As many as the processors that the server may use, unless it is told how many."""
+        self.assertEqual(len(os.sched_getaffinity(0)), ServerSettings().worker_count)
+        self.assertEqual(3, ServerSettings(workers=3).worker_count)
+        self.assertIn("'workers' must be >= -1: -2", self.refused("[server]\nworkers = -2\n"))
+
+    def test_blobs_in_memory(self) -> None:
+        """Blobs in memory are those of one process, and refused for several."""
+        blobs = "[blobs]\nprovider = 'memory'\n"
+        self.assertIn("set workers = 0", self.refused(f"[server]\nworkers = 1\n{blobs}"))
+        path = Path(self.mktemp())
+        path.write_text(f"[server]\nworkers = 0\n{blobs}")
+        self.assertEqual(0, load(path).server.worker_count)
+
+    def test_differences(self) -> None:
+        """What differs is named by its section, and in [server] by its key."""
+        now = load(listen=":9000", workers=1)
+        self.assertEqual([], now.differences(load(listen=":9000", workers=1)))
+        then = attrs.evolve(load(listen=":9001", workers=2), limits=Limits(uploads=1))
+        self.assertEqual(["[server] listen", "[server] workers", "[limits]"], now.differences(then))
 
     def test_tls_needs_both(self) -> None:
         """An address for TLS without a certificate is refused: it would not be TLS."""

@@ -38,7 +38,8 @@ class Command(SynchronousTestCase):
         config.write_text("[server]\nlisten = 9000\n")
         result = self.run_command("serve", "--config", str(config))
         self.assertEqual(
-            f"Error: {config}: [server] listen: expected a list in [ ], not 9000\n", result.output
+            f"Error: {config.absolute()}: [server] listen: expected a list in [ ], not 9000\n",
+            result.output,
         )
         self.assertEqual(1, result.exit_code)
 
@@ -46,7 +47,7 @@ class Command(SynchronousTestCase):
         """So is one on the command line."""
         for arguments, message in (
             (["--listen", "nowhere"], "'nowhere' is not of the form HOST:PORT"),
-            (["--workers", "2"], "not built yet"),
+            (["--workers", "-2"], "'workers' must be >= -1"),
         ):
             result = self.run_command("serve", *arguments)
             self.assertIn(message, result.output)
@@ -81,5 +82,5 @@ class TwistdOptions(SynchronousTestCase):
 
     def test_mistakes(self) -> None:
         """A mistake is a usage error, which twistd prints."""
-        for arguments in (["--listen", "nowhere"], ["--workers", "2"], ["--config", "/no/file"]):
+        for arguments in (["--listen", "nowhere"], ["--workers", "-2"], ["--config", "/no/file"]):
             self.assertRaises(UsageError, Options().parseOptions, arguments)

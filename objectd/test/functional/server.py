@@ -6,11 +6,14 @@
     server.client().create_bucket(Bucket="photos")
 
 It listens on a port of 127.0.0.1 that the system chooses, and runs on the kind of reactor
-that the tests run on.
+that the tests run on. It is what users get, several processes, unless a test is about what one
+process holds: that asks for `workers=0`.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -27,6 +30,7 @@ from botocore.config import Config
 from twisted.internet import reactor
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
+from objectd.process.directory import LOCK
 from objectd.test.auth.signing import ACCESS_KEY, SECRET_KEY
 from objectd.test.web.certificates import write_certificate
 
@@ -50,9 +54,9 @@ def _obey_interrupts() -> None:
 class Server:
     """`objectd serve` on `directory`/data, which outlives the processes that serve it.
 
-    `config` is the text of its configuration file. With `tls` it also listens for HTTPS, with
-    a certificate that `certificate` names. `environment` goes before what the tests have and
-    what they set, None for nothing.
+    `config` is the text of its configuration file, `workers` the option of that name. With
+    `tls` it also listens for HTTPS, with a certificate that `certificate` names. `environment`
+    goes before what the tests have and what they set, None for nothing.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Server:
         *,
         config: str = "",
         tls: bool = False,
+        workers: int | None = None,
         environment: Mapping[str, str | None] | None = None,
     ) -> None:
         self.directory = directory.absolute()
@@ -84,6 +89,7 @@ class Server:
         self._environment = {name: text for name, text in variables.items() if text is not None}
         self._config = self.directory / "objectd.toml"
         self._config.write_text(self._with_tls(config) if tls else config)
+        self._workers = [] if workers is None else [f"--workers={workers}"]
         self._schemes = ["http", "https"] if tls else ["http"]
 
     def _with_tls(self, config: str) -> str:
@@ -99,7 +105,12 @@ class Server:
     @property
     def arguments(self) -> list[str]:
         """What either command takes."""
-        return [f"--config={self._config}", "--listen=127.0.0.1:0", str(self.data)]
+        options = [f"--config={self._config}", "--listen=127.0.0.1:0", *self._workers]
+        return [*options, str(self.data)]
+
+    def configure(self, config: str) -> None:
+        """Write another configuration, to be read at the next start, or after SIGHUP."""
+        self._config.write_text(self._with_tls(config) if self.certificate else config)
 
     @property
     def command(self) -> list[str]:
@@ -150,21 +161,38 @@ class Server:
         assert self._process is not None, "the server was not started"
         return self._process
 
+    def children(self, role: str = "") -> list[int]:
+        """The processes of one role, or of both, that the supervisor has now."""
+        pid = self.process.pid
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [int(child) for child in found if f"\0{role}" in _command_line(child)]
+
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """Send a signal, wait for the end of the process and return its status."""
+        """Send a signal, wait for the end of all processes and return the first's status."""
         self.process.send_signal(number)
         return self.wait()
 
     def wait(self) -> int:
-        """The status that the process ends with; 0 also for the signal that stopped `twistd`,
-        which it sends itself again when everything is over."""
+        """The status that the first process ends with, when all have ended; 0 also for the
+        signal that stopped `twistd`, which it sends itself again when everything is over."""
         process = self.process
         status = process.wait(STOP_SECONDS_MAX)
         if process.stdout is not None:
             process.stdout.close()
         self._process = None
+        self._await_children()
         by_twistd = "objectd" in self._command[1:]
         return 0 if by_twistd and status in (-signal.SIGTERM, -signal.SIGINT) else status
+
+    def _await_children(self) -> None:
+        """They hold the lock of the data directory until the last of them has ended."""
+        with contextlib.suppress(FileNotFoundError), (self.data / LOCK).open() as lock:
+            watchdog = Timer(STOP_SECONDS_MAX, signal.raise_signal, [signal.SIGABRT])
+            watchdog.start()
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            finally:
+                watchdog.cancel()
 
     def end(self) -> None:
         """Whatever happened: no process is left, and no data."""
@@ -201,26 +229,29 @@ class Server:
 
     # What it holds
 
+    def _processes(self) -> list[int]:
+        return [self.process.pid, *self.children()]
+
     def status_bytes(self, name: str) -> int:
-        """A size that the kernel tells of the process, such as VmHWM, its peak memory."""
-        text = Path(f"/proc/{self.process.pid}/status").read_text()
-        [line] = [line for line in text.splitlines() if line.startswith(f"{name}:")]
-        return int(line.split()[1]) << 10
+        """A size that the kernel tells of the processes, such as VmHWM, the peak memory; the
+        sum of all."""
+        return sum(_status_bytes(pid, name) for pid in self._processes())
 
     def processor_seconds(self) -> float:
-        """How long the process has kept processors busy."""
-        stat = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+        """How long the processes have kept processors busy, all together."""
+        return sum(_processor_seconds(pid) for pid in self._processes())
 
     def open_files(self) -> list[str]:
-        """What the descriptors of the process stand for."""
-        directory = Path(f"/proc/{self.process.pid}/fd")
+        """What the descriptors of the processes stand for."""
+        return [name for pid in self._processes() for name in self.open_files_of(pid)]
+
+    def open_files_of(self, pid: int) -> list[str]:
+        """The same of one process."""
+        directory = Path(f"/proc/{pid}/fd")
         found = []
         for name in os.listdir(directory):
-            try:
+            with contextlib.suppress(FileNotFoundError):  # closed in between
                 found.append(os.readlink(directory / name))
-            except FileNotFoundError:  # closed in between
-                continue
         return found
 
     def logged(self) -> str:
@@ -232,6 +263,23 @@ class Server:
         """The files that hold data, incoming ones too."""
         blobs = self.data / "blobs"
         return [path for path in blobs.glob("*/**/*") if path.is_file() and path.parent != blobs]
+
+
+def _command_line(pid: int | str) -> str:
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    return ""
+
+
+def _status_bytes(pid: int, name: str) -> int:
+    text = Path(f"/proc/{pid}/status").read_text()
+    [line] = [line for line in text.splitlines() if line.startswith(f"{name}:")]
+    return int(line.split()[1]) << 10
+
+
+def _processor_seconds(pid: int) -> float:
+    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Watch:

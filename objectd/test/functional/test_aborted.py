@@ -51,7 +51,9 @@ class AbortedTests(SynchronousTestCase):
     timeout = 600
 
     def setUp(self) -> None:
-        self.server = Server(Path(self.mktemp()), config="collection.interval_seconds = 0.1")
+        self.server = Server(
+            Path(self.mktemp()), config="collection.interval_seconds = 0.1", workers=0
+        )
         self.addCleanup(self.server.end)
         self.server.start()
         self.client = self.server.client()

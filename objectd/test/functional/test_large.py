@@ -36,7 +36,7 @@ class LargeTests(SynchronousTestCase):
     timeout = 600
 
     def setUp(self) -> None:
-        self.server = Server(Path(self.mktemp()), tls=True)
+        self.server = Server(Path(self.mktemp()), tls=True, workers=0)
         self.addCleanup(self.server.end)
         self.server.start()
         self.client = self.server.client()

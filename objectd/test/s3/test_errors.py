@@ -10,6 +10,7 @@ from objectd import errors
 from objectd.auth.errors import AuthError
 from objectd.client.errors import ClientError
 from objectd.errors import ObjectdError
+from objectd.process.children import ChildFailed
 from objectd.protocol.errors import ERRORS
 from objectd.protocol.messages import HttpRequest
 from objectd.s3.errors import CODES, to_s3_error
@@ -29,7 +30,7 @@ OUR_OWN_FAULT = (
 )
 """What the client learns as an InternalError."""
 
-BEFORE_ANY_REQUEST = (errors.ConfigurationInvalid, errors.FormatUnsupported)
+BEFORE_ANY_REQUEST = (errors.ConfigurationInvalid, errors.FormatUnsupported, ChildFailed)
 
 
 class BridgeTests(SynchronousTestCase):
