@@ -26,6 +26,8 @@ test: $(VENV)/installed-test
 soak: $(VENV)/installed-test
 	OBJECTD_MACHINE_EXAMPLES=5000 $(TRIAL) --temp-directory=_trial_temp.soak \
 	    objectd.test.machine objectd.test.functional.test_machine
+	OBJECTD_LINEARIZABILITY_ROUNDS=200 OBJECTD_LINEARIZABILITY_SEED=$$$$ $(TRIAL) \
+	    --temp-directory=_trial_temp.soak objectd.test.functional.test_linearizability
 	$(BIN)/python -m objectd.test.fuzz $$$$ --seconds 600
 	$(BIN)/python -m objectd.test.fuzz $$$$ --seconds 600 --process
 
