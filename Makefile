@@ -38,7 +38,7 @@ lint: $(VENV)/installed-lint
 	$(BIN)/towncrier build --draft --version next >/dev/null
 
 bench: $(VENV)/installed-test
-	$(BIN)/python contrib/bench/run.py
+	$(BIN)/python contrib/bench/run.py --page docs/performance.md
 
 clean:
 	rm -rf build *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis

@@ -1,11 +1,12 @@
 """What the web layer costs: a trivial application on 127.0.0.1:9100, to be measured with
 
     python contrib/bench/web.py front       # or: tree, stock
-    wrk -t1 -c16 -d10 http://127.0.0.1:9100/b/k
+    wrk -t1 -c32 -d10 http://127.0.0.1:9100/4k
     curl -o /dev/null http://127.0.0.1:9100/zeros/1073741824
     curl -T big-file http://127.0.0.1:9100/b/k
 
-`stock` is a leaf resource on Twisted's own site. With two more arguments, a certificate and
+CPU a request is what `/proc/PID/stat` gained, by the requests that wrk counted. `stock` is a
+leaf resource on Twisted's own site. With two more arguments, a certificate and
 a key in PEM files, it is TLS.
 """
 
@@ -49,6 +50,8 @@ class Trivial:
         if request.target.startswith(b"/zeros/"):
             size_bytes = int(request.target[len(b"/zeros/") :])
             return Response(200, (), Zeros(size_bytes), size_bytes)
+        if request.target == b"/4k":
+            return Response(200, ((b"content-type", b"text/plain"),), _PIECE[:4096])
         size_bytes = 0
         while piece := await body.read():
             size_bytes += len(piece)

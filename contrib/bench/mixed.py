@@ -1,0 +1,90 @@
+"""What small requests wait for while four large uploads run.
+
+    python contrib/bench/mixed.py --server NAME=URL,KEY,SECRET,REGION,PID
+
+For each small workload: alone first, then beside four PUTs of 256 MiB that never pause.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import s3bench
+
+WORKLOADS = ("get4k", "put4k", "list1000")
+UPLOADS = 4
+
+
+@contextmanager
+def uploads_without_pause(server: Any, size_mib: int) -> Iterator[list[int]]:
+    """Yields the statuses of the uploads that have ended."""
+    statuses: list[int] = []
+    ended = Event()
+
+    def upload(path: str, number: int) -> None:
+        target = server.url + server.sign("put_object", Key=f"beside{number}")
+        while not ended.is_set():
+            command = ["curl", "-s", "-f", "-o", "/dev/null", "-T", path, target]
+            statuses.append(subprocess.run(command, check=False).returncode)
+
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as body:
+        for _ in range(size_mib):
+            body.write(s3bench.os.urandom(1 << 20))
+        body.flush()
+        threads = [Thread(target=upload, args=(body.name, n)) for n in range(UPLOADS)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield statuses
+        finally:
+            ended.set()
+            for thread in threads:
+                thread.join()
+
+
+def measure(server: Any, workload: str, options: argparse.Namespace) -> dict[str, float]:
+    """The medians of the rounds."""
+    rounds = []
+    for _ in range(options.rounds):
+        script = s3bench.lua(*s3bench.requests_for(server, workload, options.state))
+        rounds.append(s3bench.run_small(server, script, options))
+        Path(script).unlink()
+    return {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--server", required=True)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--large-mib", type=int, default=256)
+    parser.add_argument("--json")
+    options = parser.parse_args(namespace=argparse.Namespace(state={}))
+    server = s3bench.Server(options.server)
+    alone = {workload: measure(server, workload, options) for workload in WORKLOADS}
+    with uploads_without_pause(server, options.large_mib) as statuses:
+        beside = {workload: measure(server, workload, options) for workload in WORKLOADS}
+    for workload in WORKLOADS:
+        for name, run in (("alone", alone[workload]), ("beside", beside[workload])):
+            print(
+                f"{workload:10s} {name:7s} {run['rate']:10.1f} req/s  p50 {run['p50']:8.2f}  "
+                f"p99 {run['p99']:8.2f} ms  errors {run['errors']:.0f}",
+                flush=True,
+            )
+    print(f"{len(statuses)} uploads, {sum(map(bool, statuses))} failed")
+    if options.json:
+        Path(options.json).write_text(json.dumps({"alone": alone, "beside": beside}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
