@@ -34,6 +34,9 @@ __all__ = ["ChildService", "main"]
 
 _log = Logger()
 
+QUIETER = {"twisted.internet.epollreactor": "objectd.process.reactor"}
+"""What a child runs on, where the first process has the reactor that is named first."""
+
 
 class ChildService(ObjectdService):
     """What a child does from the supervisor's first word to it until its end."""
@@ -118,7 +121,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     log_to_stderr()
-    import_module(reactor_module).install()
+    import_module(QUIETER.get(reactor_module, reactor_module)).install()
     service_type = getattr(import_module(f"objectd.service.{role}"), role.capitalize())
     from twisted.internet import reactor as installed
 
