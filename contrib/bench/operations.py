@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from hashlib import sha256
 from typing import Any
 
-import attrs
+from msgspec import structs
 from twisted.internet.task import Clock
 
 from objectd.auth.authenticate import authenticate
@@ -96,7 +96,7 @@ def by_header(
         now_us=wall_clock_us(),
     )
     length = ((b"content-length", b"%d" % len(body)),) if method == "PUT" else ()
-    return attrs.evolve(request, headers=(*request.headers, *length, *_CLIENT))
+    return structs.replace(request, headers=(*request.headers, *length, *_CLIENT))
 
 
 def by_url(method: str, target: str, body: bytes = b"") -> HttpRequest:
@@ -110,7 +110,7 @@ def by_url(method: str, target: str, body: bytes = b"") -> HttpRequest:
         now_us=wall_clock_us(),
         expires_seconds=3600,
     )
-    return attrs.evolve(request, headers=(*request.headers, *length))
+    return structs.replace(request, headers=(*request.headers, *length))
 
 
 def targets(prefix: str) -> list[str]:

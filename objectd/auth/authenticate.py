@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
+import msgspec
 
 from objectd.auth.claim import read_claim
 from objectd.auth.errors import InvalidAccessKeyId, InvalidToken
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from objectd.protocol.messages import HttpRequest
 
 
-@attrs.frozen
-class Principal:
+class Principal(msgspec.Struct, frozen=True):
     """Who sent a request, proven, and what they signed of its body.
 
     Only `authenticate` makes one, and a test holds all of objectd to that: whoever was

@@ -9,12 +9,12 @@ path is never normalised: `//`, `.` and `..` are parts of keys.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TypeAlias
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from objectd.protocol.messages import Headers
+from objectd.protocol.messages import Headers, HttpRequest
 
 Query: TypeAlias = Sequence[tuple[bytes, bytes]]
 """Decoded names and values in the order in which they came."""
@@ -58,18 +58,6 @@ def canonical_headers(headers: Headers, signed_headers: Iterable[bytes]) -> byte
     return b"".join([b"%b:%b\n" % (name, b",".join(values[name])) for name in values])
 
 
-def quick_canonical_headers(
-    fields: Mapping[bytes, bytes], headers: Headers, signed_headers: tuple[bytes, ...]
-) -> bytes:
-    """The same as `canonical_headers`, for headers of which the `fields` are joined already:
-    where no value holds a space, the lines are those of a form that is kept."""
-    values = [fields.get(name, b"") for name in dict.fromkeys(signed_headers)]
-    joined = b"".join(values)
-    if len(joined.translate(None, _SPACES)) != len(joined):
-        return canonical_headers(headers, signed_headers)
-    return _header_lines(signed_headers) % tuple(values)
-
-
 def canonical_request(
     method: str,
     raw_path: bytes,
@@ -79,7 +67,7 @@ def canonical_request(
     payload: str,
 ) -> bytes:
     """`payload` is the SHA-256 of the body in hexadecimal, or what stands for it."""
-    return joined_request(
+    return _joined(
         method,
         canonical_path(raw_path),
         canonical_query(query),
@@ -89,7 +77,23 @@ def canonical_request(
     )
 
 
-def joined_request(
+def quick_canonical_request(
+    request: HttpRequest, query: bytes, signed_headers: tuple[bytes, ...], payload: str
+) -> bytes:
+    """The same of a request whose canonical `query` is known: where no value of a signed
+    header holds a space, it is a form, kept for these names, with the values filled in."""
+    fields = request.fields
+    names, form = _form(signed_headers)
+    values = [fields.get(name, b"") for name in names]
+    joined = b"".join(values)
+    path = canonical_path(request.raw_path)
+    if len(joined.translate(None, _SPACES)) == len(joined):
+        return form % (request.method.encode(), path, query, *values, payload.encode())
+    lines = canonical_headers(request.headers, signed_headers)
+    return _joined(request.method, path, query, lines, signed_headers, payload)
+
+
+def _joined(
     method: str,
     path: bytes,
     query: bytes,
@@ -97,15 +101,17 @@ def joined_request(
     signed_headers: Sequence[bytes],
     payload: str,
 ) -> bytes:
-    """A canonical request of its parts, each in its one spelling."""
     names = b";".join(signed_headers)
     return b"\n".join((method.encode(), path, query, headers, names, payload.encode()))
 
 
 @lru_cache(maxsize=256)
-def _header_lines(signed_headers: tuple[bytes, ...]) -> bytes:
-    names = dict.fromkeys(signed_headers)
-    return b"".join([b"%b:%%b\n" % name.replace(b"%", b"%%") for name in names])
+def _form(signed_headers: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], bytes]:
+    """The names, each once, and a canonical request with places for all that may differ."""
+    names = tuple(dict.fromkeys(signed_headers))
+    escaped = [name.replace(b"%", b"%%") for name in signed_headers]
+    lines = b"".join([b"%b:%%b\n" % name for name in dict.fromkeys(escaped)])
+    return names, b"\n".join((b"%b", b"%b", b"%b", lines, b";".join(escaped), b"%b"))
 
 
 def _decode(text: bytes) -> bytes:

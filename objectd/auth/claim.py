@@ -14,6 +14,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
+import msgspec
+
 from objectd.auth.canonical import Query, canonical_query, parse_query
 from objectd.auth.errors import (
     AccessDenied,
@@ -68,7 +70,7 @@ class Scope(NamedTuple):
         return f"{self.date}/{self.region}/{self.service}/aws4_request"
 
 
-class Claim(NamedTuple):
+class Claim(msgspec.Struct, frozen=True):
     """Who says to have signed what, and when.
 
     `timestamp` is the time as it was signed (20130524T000000Z), `payload` the value of
@@ -152,12 +154,15 @@ def read_claim(request: HttpRequest) -> Claim:
 def without_signature(raw_query: bytes) -> tuple[bytes, str]:
     """A query with the value of X-Amz-Signature taken out, and that value; '' if it is not
     there so plainly: then it is still in the query."""
-    return _apart(raw_query, b"X-Amz-Signature=", b"&", b"&")
+    query, name, signature = raw_query.rpartition(b"&X-Amz-Signature=")
+    if name and signature.isalnum():
+        return query + name, signature.decode()  # the last parameter, where signers put it
+    return _apart(raw_query, b"X-Amz-Signature=", (b"&",), b"&")
 
 
-def _apart(text: bytes, name: bytes, before: bytes, end: bytes) -> tuple[bytes, str]:
+def _apart(text: bytes, name: bytes, before: tuple[bytes, ...], end: bytes) -> tuple[bytes, str]:
     start = text.rfind(name)
-    if start < 0 or (start > 0 and text[start - 1] not in before):
+    if start < 0 or (start > 0 and not text.endswith(before, 0, start)):
         return text, ""
     start += len(name)
     stop = text.find(end, start)
@@ -168,7 +173,7 @@ def _apart(text: bytes, name: bytes, before: bytes, end: bytes) -> tuple[bytes, 
 
 
 def _claim_in_header(request: HttpRequest, query: _SignedQuery, authorization: bytes) -> Claim:
-    text, signature = _apart(authorization, b"Signature=", b" ,", b",")
+    text, signature = _apart(authorization, b"Signature=", (b",", b", "), b",")
     remember = len(text) <= _REMEMBERED_BYTES_MAX
     said = (_read_authorization if remember else _read_authorization.__wrapped__)(text)
     fields = request.fields

@@ -41,6 +41,7 @@ class PayloadMode(Enum):
     UNSIGNED_CHUNKS_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 
 
+_WITH_TRAILER = frozenset({PayloadMode.SIGNED_CHUNKS_TRAILER, PayloadMode.UNSIGNED_CHUNKS_TRAILER})
 _DECLARED = {mode.value: mode for mode in PayloadMode if mode is not PayloadMode.SHA256}
 
 
@@ -82,11 +83,11 @@ class PayloadCheck:
 def read_payload(request: HttpRequest, verified: Verified) -> PayloadCheck:
     """What a request that was verified declares of its body."""
     declared = verified.claim.payload
-    if declared == _EMPTY_SHA256 and _LENGTHS.isdisjoint(request.fields):
-        return _OF_NOTHING
+    if declared in _OF_NOTHING and _LENGTHS.isdisjoint(request.fields):
+        return _OF_NOTHING[declared]
     mode = _read_mode(declared)
     trailers = _read_trailers(request)
-    if trailers and not mode.value.endswith("-TRAILER"):
+    if trailers and mode not in _WITH_TRAILER:
         raise TrailerNotAllowed
     match mode:
         case PayloadMode.SHA256:
@@ -106,14 +107,14 @@ def read_payload(request: HttpRequest, verified: Verified) -> PayloadCheck:
 
 
 def _read_mode(declared: str) -> PayloadMode:
+    mode = _DECLARED.get(declared)
+    if mode is not None:
+        return mode
     if _is_sha256(declared):
         return PayloadMode.SHA256
     if declared.startswith(f"STREAMING-{ASYMMETRIC_ALGORITHM}"):
         raise UnsupportedSignatureAlgorithm
-    try:
-        return _DECLARED[declared]
-    except KeyError:
-        raise InvalidContentSHA256 from None
+    raise InvalidContentSHA256
 
 
 def _read_trailers(request: HttpRequest) -> tuple[str, ...]:
@@ -166,5 +167,10 @@ class _Unchecked:
 
 _EMPTY_SHA256 = sha256().hexdigest()
 _LENGTHS = frozenset({b"content-length", b"x-amz-trailer"})
-_OF_NOTHING = PayloadCheck(PayloadMode.SHA256, None, (), partial(_DigestChecked, _EMPTY_SHA256))
-"""What most GET requests declare."""
+_OF_NOTHING = {
+    _EMPTY_SHA256: PayloadCheck(
+        PayloadMode.SHA256, None, (), partial(_DigestChecked, _EMPTY_SHA256)
+    ),
+    UNSIGNED_PAYLOAD: PayloadCheck(PayloadMode.UNSIGNED, None, (), _Unchecked),
+}
+"""What most GET requests declare, and those whose signature is in the query."""

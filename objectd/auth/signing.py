@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 import attrs
+from msgspec import structs
 
 from objectd.auth.canonical import canonical_request, parse_query
 from objectd.auth.claim import ALGORITHM, EXPIRES_SECONDS_MAX, UNSIGNED_PAYLOAD, Scope
@@ -58,7 +59,7 @@ def signed(
         f"{ALGORITHM} Credential={key_pair.access_key}/{scope},"
         f"SignedHeaders={b';'.join(names).decode()},Signature={signature}"
     )
-    return attrs.evolve(request, headers=(*headers, (b"authorization", claim.encode())))
+    return structs.replace(request, headers=(*headers, (b"authorization", claim.encode())))
 
 
 def presigned(
@@ -99,7 +100,7 @@ def presigned(
     )
     signature = _signature(key_pair, timestamp, scope, canonical).encode()
     target = b"%b?%b&X-Amz-Signature=%b" % (request.raw_path, query, signature)
-    return attrs.evolve(request, target=target, headers=headers)
+    return structs.replace(request, target=target, headers=headers)
 
 
 def _timestamp(now_us: int) -> str:

@@ -9,6 +9,7 @@ from random import Random
 from typing import TypeVar, cast
 
 import attrs
+from msgspec import structs
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.web.iweb import IAgent
@@ -199,7 +200,7 @@ class Client:
             region=region,
             now_us=self._now_us(),
         )
-        ready = attrs.evolve(ready, headers=(*ready.headers, _USER_AGENT))
+        ready = structs.replace(ready, headers=(*ready.headers, _USER_AGENT))
         patience = self._patience
         working = asked.operation in _WORKING
         reply = await self._http.send(

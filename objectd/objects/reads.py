@@ -33,9 +33,11 @@ class Reads:
 
     def end(self, ticket: int) -> None:
         """Idempotent."""
-        if ticket not in self._under_way:
-            return
-        del self._under_way[ticket]
+        self._under_way.pop(ticket, None)
+        if self._waiting:
+            self._tell_waiting()
+
+    def _tell_waiting(self) -> None:
         oldest = next(iter(self._under_way), None)
         over = [w for w in self._waiting if oldest is None or w[0] <= oldest]
         if over:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-import attrs
+import msgspec
+from msgspec.structs import force_setattr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -14,17 +15,22 @@ if TYPE_CHECKING:
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
 
+_OF_BODY = -1
+"""A length that is left to be that of the body."""
+
+
 def _no_error() -> str:
     return ""
 
 
-@attrs.frozen
-class HttpRequest:
+class HttpRequest(msgspec.Struct, frozen=True):
     """The head of a request, as it came over the wire.
 
     `target` is the request target exactly as received (never decoded or normalised);
     header names are lower case, values are stripped of surrounding white space, and both
-    keep the order in which they came. `secure`: the connection was TLS.
+    keep the order in which they came. `secure`: the connection was TLS. What comes after
+    `peer` follows from the rest, whatever it is given: `fields` are the values by name, several
+    of one name joined with commas (RFC 9110, 5.3); `raw_path` and `raw_query` are the target's.
     """
 
     method: str
@@ -33,33 +39,33 @@ class HttpRequest:
     request_id: str
     secure: bool = False
     peer: str = ""
-    fields: Mapping[bytes, bytes] = attrs.field(init=False, eq=False, repr=False)
-    """The values by name, several of one name joined with commas (RFC 9110, 5.3)."""
+    fields: Mapping[bytes, bytes] = {}
+    raw_path: bytes = b""
+    raw_query: bytes = b""
 
-    @fields.default
-    def _joined(self) -> Mapping[bytes, bytes]:
-        fields = dict(self.headers)
-        if len(fields) < len(self.headers):
-            fields.clear()
-            for name, value in self.headers:
-                fields[name] = b"%b,%b" % (fields[name], value) if name in fields else value
-        return fields
-
-    @property
-    def raw_path(self) -> bytes:
-        return self.target.partition(b"?")[0]
-
-    @property
-    def raw_query(self) -> bytes:
-        return self.target.partition(b"?")[2]
+    def __post_init__(self) -> None:
+        headers = self.headers
+        fields = dict(headers)
+        if len(fields) < len(headers):
+            fields = _joined(headers)
+        path, _, query = self.target.partition(b"?")
+        force_setattr(self, "fields", fields)
+        force_setattr(self, "raw_path", path)
+        force_setattr(self, "raw_query", query)
 
     def header(self, name: bytes) -> bytes | None:
         """The value of a header, as in `fields`; None if absent."""
         return self.fields.get(name)
 
 
-@attrs.frozen
-class Response:
+def _joined(headers: Headers) -> dict[bytes, bytes]:
+    fields: dict[bytes, bytes] = {}
+    for name, value in headers:
+        fields[name] = b"%b,%b" % (fields[name], value) if name in fields else value
+    return fields
+
+
+class Response(msgspec.Struct, frozen=True):
     """What the application answers, complete but for what belongs to the connection.
 
     The web layer adds `Date`, `Server`, `Connection` and `Content-Length`; every other
@@ -75,16 +81,16 @@ class Response:
     status: int
     headers: Headers = ()
     body: bytes | ByteStream = b""
-    content_length: int | None = attrs.field()
+    content_length: int | None = _OF_BODY
     error_code: str = ""
     late_error_code: Callable[[], str] = _no_error
     head: bytes = b""
 
-    @content_length.default
-    def _length_of_body(self) -> int | None:
-        if isinstance(self.body, bytes):
-            return len(self.body)
-        raise TypeError("the length of a streamed body must be given")
+    def __post_init__(self) -> None:
+        if self.content_length == _OF_BODY:
+            if not isinstance(self.body, bytes):
+                raise TypeError("the length of a streamed body must be given")
+            force_setattr(self, "content_length", len(self.body))
 
     def close(self) -> None:
         """Release the body's stream, if it has one."""

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from urllib.parse import unquote_to_bytes
 
 import attrs
+from msgspec import structs
 
 from objectd.protocol import header_text
 from objectd.protocol.errors import S3Error, invalid_argument
@@ -102,7 +103,7 @@ def origin_form(request: HttpRequest) -> HttpRequest:
     if match is None or match.group(1) != request.header(b"host"):
         raise S3Error("InvalidURI")
     rest = request.target[match.end() :]
-    return attrs.evolve(request, target=rest if rest.startswith(b"/") else b"/" + rest)
+    return structs.replace(request, target=rest if rest.startswith(b"/") else b"/" + rest)
 
 
 def with_hoisted_headers(request: HttpRequest) -> HttpRequest:
@@ -119,7 +120,7 @@ def with_hoisted_headers(request: HttpRequest) -> HttpRequest:
             if not (header_text.is_name(name) and header_text.is_safe(text or "")):
                 raise invalid_argument(name, text or "", f"{name} cannot be a header.")
             hoisted.append((field, (text or "").encode()))
-    return attrs.evolve(request, headers=(*request.headers, *hoisted))
+    return structs.replace(request, headers=(*request.headers, *hoisted))
 
 
 def bucket_in_host(request: HttpRequest, domains: Sequence[str]) -> str | None:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 
 import attrs
+from msgspec import structs
 from twisted.internet.interfaces import IReactorTime
 
 from objectd.auth.authenticate import Principal, authenticate
@@ -215,7 +216,7 @@ class S3Application:
         resource = request.raw_path.decode("latin-1")
         response = self._document(error, resource, request.request_id)
         if request.method == "HEAD":
-            return attrs.evolve(response, body=b"", content_length=0)
+            return structs.replace(response, body=b"", content_length=0)
         return response
 
     def _document(self, error: S3Error, resource: str, request_id: str) -> Response:

@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 
-import attrs
+from msgspec import structs
 
 from objectd.auth.payload import PayloadCheck, PayloadMode
 from objectd.digests import ALGORITHMS
@@ -107,9 +107,11 @@ def declared(request: HttpRequest, body: VerifiedBody) -> Declared:
 
 def declared_in(fields: Mapping[bytes, bytes], body: VerifiedBody) -> Declared:
     """The same, of headers that are joined already, whatever the query says."""
-    names = {name for name in fields if name.startswith(_PREFIX)}
-    names.update(name.encode("latin-1") for name in body.trailer_names)
-    found = {name for name in names if name.startswith(_PREFIX)} - _NOT_OF_BODY
+    found = {name for name in fields if name.startswith(_PREFIX)}
+    if body.trailer_names:
+        trailers = [name.encode("latin-1") for name in body.trailer_names]
+        found.update(name for name in trailers if name.startswith(_PREFIX))
+    found -= _NOT_OF_BODY
     if len(found) > 1:
         raise S3Error(
             "InvalidRequest",
@@ -161,7 +163,7 @@ def _as_meant(request: HttpRequest) -> HttpRequest:
     if not blank:
         return whole
     blank.add(b"x-amz-sdk-checksum-algorithm")
-    return attrs.evolve(whole, headers=tuple(h for h in whole.headers if h[0] not in blank))
+    return structs.replace(whole, headers=tuple(h for h in whole.headers if h[0] not in blank))
 
 
 def _is_of_nothing(name: bytes, value: bytes) -> bool:

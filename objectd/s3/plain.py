@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
+
+import msgspec
 
 from objectd.auth.claim import without_signature
 from objectd.digests import ALGORITHMS
@@ -104,7 +105,7 @@ _OF_LISTING = frozenset(
 _NOTHING: Mapping[str, str] = {}
 
 
-class Plain(NamedTuple):
+class Plain(msgspec.Struct, frozen=True):
     """A request in plain form. `kept` and `metadata` are what is to be kept with an object,
     `parameters` those of a listing, which has the key ''."""
 
@@ -128,12 +129,11 @@ def recognised(request: HttpRequest, domains: tuple[str, ...]) -> Plain | None:
         if method != "PUT" or not all(name.startswith(_META) for name in others):
             return None
         metadata = _metadata(request)
-    path, _, raw_query = request.target.partition(b"?")
-    parameters = _parameters_in(raw_query) if raw_query else _NOTHING
+    parameters = _parameters_in(request.raw_query) if request.raw_query else _NOTHING
     if parameters is None or (domains and bucket_in_host(request, domains) is not None):
         return None
     try:
-        bucket, key = _split(path)
+        bucket, key = _split(request.raw_path)
     except S3Error:
         return None
     if not bucket:

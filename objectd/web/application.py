@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
+
+import msgspec
 
 from objectd.protocol.messages import HttpRequest, Response
 from objectd.streams import ByteStream
@@ -60,9 +62,8 @@ class Application(Protocol):
         body of bytes. Called also for what never became a request, so it must not fail."""
 
 
-class AccessEvent(NamedTuple):
-    """One request after its end, for the access log: no query, no header, no secret. A tuple,
-    because one is made for every request, and that takes a quarter of the time.
+class AccessEvent(msgspec.Struct, frozen=True, gc=False):
+    """One request after its end, for the access log: no query, no header, no secret.
 
     `status` is None if nothing was answered; `complete` says whether the answer was handed
     to the network whole.

@@ -221,8 +221,10 @@ class Channel(Protocol):
         if self._unparsed and self._phase is _IDLE and not self.congested:
             self._phase = _HEAD
             self._wait(self.site.deadlines.headers_seconds)
-        self._balance()
-        self._lose_finished_connection()
+        if self._unparsed or self._paused:
+            self._balance()
+        if self._input_ended:
+            self._lose_finished_connection()
 
     def _take_some(self) -> bool:
         """Whether anything could be taken of what is unparsed."""

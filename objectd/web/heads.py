@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+
+import msgspec
 
 from objectd.protocol.messages import HttpRequest
 from objectd.web.application import RefusalCode
@@ -11,7 +12,7 @@ from objectd.web.limits import Limits
 from objectd.web.parsing import HeaderParser, Malformed, body_length, parse_request_line
 
 
-class Head(NamedTuple):
+class Head(msgspec.Struct, frozen=True):
     """A request, and what its head says of the connection.
 
     `size_bytes` is the head's own size, `length` its body's, None for chunks. `persistent`:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-import attrs
+from msgspec import structs
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -76,7 +76,7 @@ class AuthenticateTests(SynchronousTestCase):
             (name, value.replace(ACCESS_KEY.encode(), b"AKIDUNKNOWN"))
             for name, value in received.headers
         )
-        self._refused(InvalidAccessKeyId, attrs.evolve(received, headers=headers))
+        self._refused(InvalidAccessKeyId, structs.replace(received, headers=headers))
 
     def test_tokens_are_refused(self) -> None:
         """No temporary credentials were ever issued, so a token is invalid."""

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from unittest.mock import patch
 from urllib.parse import quote
 
-import attrs
 from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.auth.canonical import parse_query
@@ -92,10 +92,10 @@ class HeaderTests(SynchronousTestCase):
         """A request that was changed on the way is refused."""
         request = self.sign(unsigned("key", [("a", "b")], "meta"))
         changed = [
-            attrs.evolve(request, method="PUT"),
-            attrs.evolve(request, target=request.target + b"&c=d"),
-            attrs.evolve(request, target=request.target.replace(b"key", b"kez")),
-            attrs.evolve(
+            structs.replace(request, method="PUT"),
+            structs.replace(request, target=request.target + b"&c=d"),
+            structs.replace(request, target=request.target.replace(b"key", b"kez")),
+            structs.replace(
                 request,
                 headers=tuple((n, b"x" if n == b"x-amz-meta-a" else v) for n, v in request.headers),
             ),

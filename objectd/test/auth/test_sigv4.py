@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import quote
 
-import attrs
 import botocore.auth
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.auth.claim import read_claim
@@ -49,12 +49,12 @@ _headers = st.dictionaries(
 
 def _replace_header(old: HttpRequest, name: bytes, change: Callable[[bytes], bytes]) -> HttpRequest:
     headers = [(key, change(value) if key == name else value) for key, value in old.headers]
-    return attrs.evolve(old, headers=tuple(headers))
+    return structs.replace(old, headers=tuple(headers))
 
 
 def _replace_in_query(old: HttpRequest, before: bytes, after: bytes) -> HttpRequest:
     assert before in old.target
-    return attrs.evolve(old, target=old.target.replace(before, after, 1))
+    return structs.replace(old, target=old.target.replace(before, after, 1))
 
 
 def _last_digit_changed(text: bytes) -> bytes:
@@ -62,17 +62,19 @@ def _last_digit_changed(text: bytes) -> bytes:
 
 
 _MUTATIONS: dict[str, Callable[[HttpRequest], HttpRequest]] = {
-    "method": lambda old: attrs.evolve(old, method="DELETE"),
-    "path": lambda old: attrs.evolve(old, target=old.target.replace(b"/bucket/", b"/bucket/a", 1)),
-    "slash": lambda old: attrs.evolve(old, target=b"/" + old.target),
-    "new parameter": lambda old: attrs.evolve(
+    "method": lambda old: structs.replace(old, method="DELETE"),
+    "path": lambda old: structs.replace(
+        old, target=old.target.replace(b"/bucket/", b"/bucket/a", 1)
+    ),
+    "slash": lambda old: structs.replace(old, target=b"/" + old.target),
+    "new parameter": lambda old: structs.replace(
         old, target=old.target + (b"&" if b"?" in old.target else b"?") + b"acl"
     ),
     "host": lambda old: _replace_header(old, b"host", lambda value: value + b"0"),
-    "new x-amz header": lambda old: attrs.evolve(
+    "new x-amz header": lambda old: structs.replace(
         old, headers=(*old.headers, (b"x-amz-acl", b"public-read"))
     ),
-    "repeated header": lambda old: attrs.evolve(
+    "repeated header": lambda old: structs.replace(
         old, headers=(*old.headers, (b"host", b"localhost:9000"))
     ),
 }
@@ -98,7 +100,7 @@ _QUERY_MUTATIONS: dict[str, Callable[[HttpRequest], HttpRequest]] = {
     "signed headers": lambda old: _replace_in_query(
         old, b"SignedHeaders=host", b"SignedHeaders=content-type%3Bhost"
     ),
-    "signature": lambda old: attrs.evolve(old, target=_last_digit_changed(old.target)),
+    "signature": lambda old: structs.replace(old, target=_last_digit_changed(old.target)),
 }
 
 
@@ -158,7 +160,9 @@ class SignerTests(SynchronousTestCase):
         changed = _replace_header(original, name, lambda _: value.encode())
         dropped = tuple(field for field in original.headers if field[0] != name)
         self.assertRaises(SignatureDoesNotMatch, verified, changed)
-        self.assertRaises(SignatureDoesNotMatch, verified, attrs.evolve(original, headers=dropped))
+        self.assertRaises(
+            SignatureDoesNotMatch, verified, structs.replace(original, headers=dropped)
+        )
 
 
 class SpellingTests(SynchronousTestCase):
@@ -167,7 +171,7 @@ class SpellingTests(SynchronousTestCase):
     def _accepted(self, target: str, *spellings: str) -> None:
         original = signed("GET", target)
         for spelling in spellings:
-            verified(attrs.evolve(original, target=spelling.encode()))
+            verified(structs.replace(original, target=spelling.encode()))
 
     def test_paths(self) -> None:
         """Unreserved characters may be escaped, reserved ones need not be, and hexadecimal
@@ -182,7 +186,7 @@ class SpellingTests(SynchronousTestCase):
         for target in ("/b//k", "/b/./k", "/b/../k", "/b/a/", "/b/a%2Fb", "/b/a%252Fb"):
             verified(signed("GET", target))
         for target, other in (("/b//k", "/b/k"), ("/b/a/../k", "/b/k"), ("/b/%252F", "/b/%2F")):
-            changed = attrs.evolve(signed("GET", target), target=other.encode())
+            changed = structs.replace(signed("GET", target), target=other.encode())
             self.assertRaises(SignatureDoesNotMatch, verified, changed)
 
     def test_queries(self) -> None:
@@ -271,7 +275,9 @@ class CoverageTests(SynchronousTestCase):
     def test_x_amz_headers_must_be_signed(self) -> None:
         """An x-amz-* header that was added afterwards is refused, and named."""
         for original in (signed(), presigned()):
-            added = attrs.evolve(original, headers=(*original.headers, (b"x-amz-acl", b"private")))
+            added = structs.replace(
+                original, headers=(*original.headers, (b"x-amz-acl", b"private"))
+            )
             error = self.assertRaises(HeadersNotSigned, verified, added)
             self.assertEqual(error.details, {"HeadersNotSigned": "x-amz-acl"})
 
@@ -287,7 +293,7 @@ class CoverageTests(SynchronousTestCase):
         """What proxies add and no signer covers is no matter."""
         for original in (signed(), presigned()):
             more = ((b"x-forwarded-for", b"192.0.2.1"), (b"x-amzn-trace-id", b"Root=1"))
-            verified(attrs.evolve(original, headers=original.headers + more))
+            verified(structs.replace(original, headers=original.headers + more))
 
 
 class MismatchTests(SynchronousTestCase):

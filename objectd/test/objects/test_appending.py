@@ -122,7 +122,7 @@ class AppendTests(AppendCase):
         self.assertEqual(self.read("a"), b"part1part2more")
         self.rest()
         self.assertEqual(self.read("a"), b"part1part2more")
-        numbers = [keys.part_number(key) for key, *_ in self.rows(keys.PARTS)]
+        numbers = [keys.part_number(row.key) for row in self.rows(keys.PARTS)]
         self.assertEqual(numbers, [1, 2, 4])
         self.assertEqual(self.ok(complete("photos", "a", upload_id, listed)), first)
 
@@ -194,13 +194,12 @@ class AppendTests(AppendCase):
         """An object has 10,000 parts at most."""
         self.put(LARGE)
         self.append(b"x", len(LARGE))
-        [(key, value, _)] = self.rows(keys.MANIFESTS)
-        most = structs.replace(
-            decode(Manifest, value or b""), listed=self.listing(PART_NUMBER_MAX - 1)
-        )
+        [row] = self.rows(keys.MANIFESTS)
+        manifest = decode(Manifest, row.value or b"")
+        most = structs.replace(manifest, listed=self.listing(PART_NUMBER_MAX - 1))
 
         async def decide(batch: Batch) -> None:
-            batch.put(key, encode(most))
+            batch.put(row.key, encode(most))
 
         self.ok(self.store.core.writer.transact(decide))
         self.append(b"y", len(LARGE) + 1)
@@ -279,8 +278,8 @@ class SharedManifestTests(AppendCase):
 
         self.metadata.after_second(keys.MANIFESTS, beside)
         self.append(b"a", size, "a")
-        [(_, value, _)] = self.rows(keys.MANIFESTS)
-        self.assertEqual(decode(Manifest, value or b"").listed, b"\x0f")
+        [manifest] = self.rows(keys.MANIFESTS)
+        self.assertEqual(decode(Manifest, manifest.value or b"").listed, b"\x0f")
         self.rest()
         self.assertEqual((self.read("a"), self.read("b")), (LARGE + b"1a", LARGE + b"1b"))
 
@@ -344,7 +343,7 @@ class RaceTests(AppendCase):
         self.rest()
         self.rest()
         self.assertEqual(self.read("a"), b"part1part2more")
-        numbers = [keys.part_number(key) for key, *_ in self.rows(keys.PARTS)]
+        numbers = [keys.part_number(row.key) for row in self.rows(keys.PARTS)]
         self.assertEqual(numbers, [1, 2, 4])
 
     def test_readers(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import attrs
+from msgspec import structs
 
 from objectd.protocol.messages import HttpRequest, Response
 from objectd.protocol.model import OperationModel, load_s3_model
@@ -63,8 +63,8 @@ class BindingHeaderTests(WireTestCase):
             mark = b"&" if b"?" in canonical.target else b"?"
             for header in BINDING.keys() - headers_of(model.operations[name]):
                 field = header.encode(), BINDING[header].encode()
-                in_head = attrs.evolve(canonical, headers=(*canonical.headers, field))
-                in_query = attrs.evolve(canonical, target=canonical.target + mark + field[0])
+                in_head = structs.replace(canonical, headers=(*canonical.headers, field))
+                in_query = structs.replace(canonical, target=canonical.target + mark + field[0])
                 for request in (in_head, in_query):
                     response = self.answer(request)
                     if header in selecting:
@@ -83,7 +83,7 @@ class BindingHeaderTests(WireTestCase):
             if EXPECTED_OWNER in row.supported:
                 canonical = canonical_request(self.model.operations[name])
                 field = b"x-amz-expected-bucket-owner", b"123456789012"
-                request = attrs.evolve(canonical, headers=(*canonical.headers, field))
+                request = structs.replace(canonical, headers=(*canonical.headers, field))
                 self.assertEqual(self.answer(request).status, 403, name)
         self.assertEqual(self.contents(), before)
 

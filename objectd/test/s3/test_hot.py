@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import attrs
 from hypothesis import event, given
 from hypothesis import strategies as st
+from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.auth.signing import signed
@@ -95,7 +95,9 @@ class RecognitionTests(SynchronousTestCase):
                 name
                 for name in names
                 if recognised(
-                    attrs.evolve(_plain(operation), target=target + mark + name.encode() + b"=1"),
+                    structs.replace(
+                        _plain(operation), target=target + mark + name.encode() + b"=1"
+                    ),
                     (),
                 )
             }
@@ -123,7 +125,7 @@ class RecognitionTests(SynchronousTestCase):
         """Buckets in hosts, absolute forms and what cannot be decoded are not plain."""
         self.assertIsNone(recognised(_plain("GetObject"), ("test:9000", "test")))
         for target in (b"http://s3.test/bucket/key", b"/bucket/%zz", b"/bucket/%ff", b"*", b"/"):
-            request = attrs.evolve(_plain("GetObject"), target=target)
+            request = structs.replace(_plain("GetObject"), target=target)
             self.assertIsNone(recognised(request, ()), target)
 
     def test_large_bodies(self) -> None:

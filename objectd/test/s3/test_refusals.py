@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import attrs
 from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.interfaces import Entry
@@ -92,7 +92,7 @@ def signed_request(request: HttpRequest) -> HttpRequest:
     signed = AWSRequest(request.method, url, headers=headers)
     S3SigV4QueryAuth(Credentials(ACCESS_KEY, SECRET_KEY), "s3", "us-east-1").add_auth(signed)
     target = signed.prepare().url.removeprefix(f"http://{HOST}")
-    return attrs.evolve(
+    return structs.replace(
         request,
         target=target.encode(),
         headers=((b"host", HOST.encode()), *request.headers),

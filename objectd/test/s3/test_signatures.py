@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import attrs
+from msgspec import structs
 
 from objectd.auth.payload import PayloadMode
 from objectd.protocol.messages import HttpRequest
@@ -49,7 +50,7 @@ class EveryRouteTests(WireTestCase):
                 ),
             )
         yield "presigned", authentic_url(request.method, target, secret_key=WRONG)
-        yield "anonymous", attrs.evolve(request, headers=(*HOST, *request.headers))
+        yield "anonymous", structs.replace(request, headers=(*HOST, *request.headers))
 
     def test_bad_signature(self) -> None:
         """Every operation of the model, supported or not, is 403 under every kind of

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import attrs
 from hypothesis import strategies as st
+from msgspec import structs
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
@@ -293,7 +294,9 @@ def requests(draw: st.DrawFn) -> Request:
     if "length" in odd:
         lengths = draw(st.sampled_from(((), (b"%d" % (len(body) + 1),), (b"x",), (b"0", b"0"))))
     given = [(b"content-length", length) for length in lengths]
-    return Request(attrs.evolve(head, headers=(*head.headers, *given)), body, draw(st.booleans()))
+    return Request(
+        structs.replace(head, headers=(*head.headers, *given)), body, draw(st.booleans())
+    )
 
 
 def _with_body(
@@ -317,7 +320,7 @@ def _with_body(
         own.append((b"x-amz-decoded-content-length", b"%d" % len(data)))
     if "trailer" in kind:
         own.append((b"x-amz-trailer", b"x-amz-checksum-crc32"))
-    head = attrs.evolve(head, headers=(*head.headers, *own, *fields))
+    head = structs.replace(head, headers=(*head.headers, *own, *fields))
     pair = {
         "wrong secret": KeyPair(KEYS.access_key, "wrong"),
         "unknown key": KeyPair("AKIAUNKNOWN", KEYS.secret_key),
@@ -334,4 +337,4 @@ def _with_body(
         body = chunk + b"0\r\nx-amz-checksum-crc32:%b\r\n\r\n" % crc
     elif kind == "chunks" and signer == "header":
         body = ChunkSigner.following(proven(head, KEYS.secret_key)).body([data] if data else [])
-    return attrs.evolve(head, headers=(*head.headers, *unsigned)), body
+    return structs.replace(head, headers=(*head.headers, *unsigned)), body

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import attrs
 import msgspec
+from msgspec import structs
 
 from objectd.model.records import ObjectHead
 from objectd.objects import Object
@@ -51,7 +51,7 @@ class HeaderTests(WireTestCase):
     def test_overrides_need_a_signature(self) -> None:
         """Without a signature nobody chooses the headers of an answer."""
         request = authentic("GET", f"/{BUCKET}/kept?response-content-type=text/html")
-        anonymous = attrs.evolve(request, headers=((b"host", b"s3"),))
+        anonymous = structs.replace(request, headers=((b"host", b"s3"),))
         self.assertEqual(self.send(anonymous).response.status, 403)
 
     def test_kept_headers(self) -> None:

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator
 
 import attrs
+from msgspec import structs
 
 from objectd.protocol.messages import HttpRequest
 from objectd.test.fuzz.heads import Head, Keys, sign_in_query
@@ -37,7 +38,7 @@ def url(
 
 def replaced(request: HttpRequest, old: bytes, new: bytes) -> HttpRequest:
     assert old in request.target, old
-    return attrs.evolve(request, target=request.target.replace(old, new, 1))
+    return structs.replace(request, target=request.target.replace(old, new, 1))
 
 
 class ScopeTests(WireTestCase):
@@ -57,8 +58,11 @@ class ScopeTests(WireTestCase):
         request = url(target=TARGET + b"?response-content-language=de")
         path, _, query = request.target.partition(b"?")
         reordered = b"&".join(reversed(query.split(b"&")))
-        yield "parameters in another order", attrs.evolve(request, target=path + b"?" + reordered)
-        yield "another header", attrs.evolve(url(), headers=(HOST, (b"x-forwarded-for", b"::1")))
+        yield (
+            "parameters in another order",
+            structs.replace(request, target=path + b"?" + reordered),
+        )
+        yield "another header", structs.replace(url(), headers=(HOST, (b"x-forwarded-for", b"::1")))
 
     def test_good(self) -> None:
         """What means the same as what was signed is carried out."""
@@ -67,13 +71,13 @@ class ScopeTests(WireTestCase):
 
     def changed(self) -> Iterator[tuple[str, HttpRequest]]:
         request = url()
-        yield "method", attrs.evolve(request, method="DELETE")
-        yield "method to write", attrs.evolve(request, method="PUT")
+        yield "method", structs.replace(request, method="DELETE")
+        yield "method to write", structs.replace(request, method="PUT")
         yield "key", replaced(request, b"/kept", b"/other")
         yield "bucket", replaced(request, BUCKET.encode(), b"other")
-        yield "host", attrs.evolve(request, headers=((b"host", b"other"),))
-        yield "subresource", attrs.evolve(request, target=request.target + b"&acl")
-        yield "parameter", attrs.evolve(request, target=request.target + b"&versionId=null")
+        yield "host", structs.replace(request, headers=((b"host", b"other"),))
+        yield "subresource", structs.replace(request, target=request.target + b"&acl")
+        yield "parameter", structs.replace(request, target=request.target + b"&versionId=null")
         yield "longer time", replaced(request, b"Expires=600", b"Expires=6000")
         yield "later date", replaced(request, b"X-Amz-Date=2", b"X-Amz-Date=3")
         yield "region", replaced(request, b"us-east-1", b"us-east-2")
@@ -82,7 +86,7 @@ class ScopeTests(WireTestCase):
         yield "expired", url(keys=attrs.evolve(KEYS, ahead_seconds=-700))
         yield "not yet", url(keys=attrs.evolve(KEYS, ahead_seconds=1000))
         for name in (b"x-amz-acl", b"x-amz-meta-a", b"x-amz-copy-source", b"x-amz-date"):
-            more = attrs.evolve(request, headers=(HOST, (name, b"private")))
+            more = structs.replace(request, headers=(HOST, (name, b"private")))
             yield f"unsigned {name.decode()}", more
 
     def malformed(self) -> Iterator[tuple[str, HttpRequest]]:
@@ -91,7 +95,7 @@ class ScopeTests(WireTestCase):
             name = f"expires {expires[:10]!r}"
             yield name, replaced(request, b"Expires=600", b"Expires=" + expires)
         for more in (b"&X-Amz-Date=20130524T000000Z", b"&X-Amz-Expires=600", b"&x-amz-signature=0"):
-            yield f"twice {more!r}", attrs.evolve(request, target=request.target + more)
+            yield f"twice {more!r}", structs.replace(request, target=request.target + more)
         yield "other service", url(keys=attrs.evolve(KEYS, service="sts"))
         yield "other day", replaced(request, time.strftime("%Y%m%d%%2F").encode(), b"20130524%2F")
         yield "other algorithm", replaced(request, b"HMAC-SHA256", b"HMAC-SHA1")

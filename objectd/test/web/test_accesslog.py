@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from msgspec import structs
 from twisted.internet.task import Clock
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import formatEvent, globalLogPublisher
@@ -30,7 +31,7 @@ class AccessLogTests(SynchronousTestCase):
     def test_written_after_a_while(self) -> None:
         """Events wait for a quarter of a second, and go out in their order."""
         self.log.add(EVENT)
-        self.log.add(EVENT._replace(request_id="second"))
+        self.log.add(structs.replace(EVENT, request_id="second"))
         self.assertEqual(self.lines(), [])
         self.clock.advance(FLUSH_SECONDS)
         self.assertEqual(
