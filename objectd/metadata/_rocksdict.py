@@ -96,7 +96,8 @@ class Database:
         is still room: once RocksDB itself meets a full disk, it takes no write until it is
         opened again, and for that it needs room, too.
         """
-        if self._free_bytes() < self._needed_bytes(writes):
+        free_bytes = self._free_bytes()
+        if free_bytes < self._free_bytes_min and free_bytes < self._needed_bytes(writes):
             raise StoreFull(f"less than {self._free_bytes_min >> 20} MiB are free for metadata")
         try:
             self._records.write(self._batch(writes), self._unsynced)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator
-from types import coroutine
+from collections.abc import Coroutine
 from typing import Any
 
 import msgspec
@@ -128,20 +127,28 @@ class OwnerProtocol(Protocol):
         except Exception as error:
             self._answer(request_id, self._refusal(request, error))
         else:
-            self._under_way[request_id] = None
-            going_on = Deferred.fromCoroutine(self._go_on(request_id, request, work, waited))
-            if request_id in self._under_way and isinstance(request, frames.Get | Scan):
-                self._under_way[request_id] = going_on
+            self._wait(request_id, request, work, waited)
 
-    async def _go_on(
-        self, request_id: int, request: Request, work: _Work, waited: Deferred[Any]
-    ) -> None:
+    def _wait(self, request_id: int, request: Request, work: _Work, waited: Deferred[Any]) -> None:
+        is_read = isinstance(request, frames.Get | Scan)
+        self._under_way[request_id] = waited if is_read else None
+        waited.addBoth(self._go_on, request_id, request, work)
+
+    def _go_on(self, result: Any, request_id: int, request: Request, work: _Work) -> None:
+        """What the work waited for is there, or has failed."""
         try:
-            answer = await _resumed(work, waited)
+            failed = isinstance(result, Failure)
+            waited = work.throw(result.value) if failed else work.send(result)
+        except StopIteration as done:
+            answer: Answer = done.value
         except CancelledError:
+            del self._under_way[request_id]
             return
         except Exception as error:
             answer = self._refusal(request, error)
+        else:
+            self._wait(request_id, request, work, waited)
+            return
         del self._under_way[request_id]
         if self._connected:
             self._answer(request_id, answer)
@@ -202,21 +209,3 @@ class OwnerProtocol(Protocol):
             self.transport.resumeProducing()
         else:
             self.transport.pauseProducing()
-
-
-@coroutine
-def _resumed(work: _Work, waited: Deferred[Any]) -> Generator[Deferred[Any], Any, Answer]:
-    """The rest of a coroutine that has been driven until it waits for `waited`."""
-    while True:
-        try:
-            value = yield waited
-        except BaseException as error:
-            step: Callable[[Any], Deferred[Any]] = work.throw
-            sent: Any = error
-        else:
-            step, sent = work.send, value
-        try:
-            waited = step(sent)
-        except StopIteration as done:
-            answer: Answer = done.value
-            return answer
