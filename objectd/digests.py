@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Protocol
 
 import xxhash
@@ -19,7 +20,7 @@ from awscrt.checksums import (
     crc64nvme,
 )
 
-__all__ = ["ALGORITHMS", "COMBINABLE", "Hasher", "combined", "new_hasher"]
+__all__ = ["ALGORITHMS", "COMBINABLE", "Hasher", "combined", "digest_of", "new_hasher"]
 
 
 class Hasher(Protocol):
@@ -43,10 +44,13 @@ class _Crc:
         return self._value.to_bytes(self._width_bytes, "big")
 
 
+_CRCS: Mapping[str, tuple[Callable[..., int], int]] = {
+    "CRC32": (crc32, 4),
+    "CRC32C": (crc32c, 4),
+    "CRC64NVME": (crc64nvme, 8),
+}
 _HASHERS: Mapping[str, Callable[[], Hasher]] = {
-    "CRC32": lambda: _Crc(crc32, 4),
-    "CRC32C": lambda: _Crc(crc32c, 4),
-    "CRC64NVME": lambda: _Crc(crc64nvme, 8),
+    **{name: partial(_Crc, *how) for name, how in _CRCS.items()},
     "SHA1": lambda: hashlib.sha1(usedforsecurity=False),
     "SHA256": hashlib.sha256,
     "SHA512": hashlib.sha512,
@@ -67,6 +71,16 @@ COMBINABLE = tuple(_COMBINE)
 def new_hasher(algorithm: str) -> Hasher:
     """Raises `KeyError` for an algorithm that S3 does not have."""
     return _HASHERS[algorithm]()
+
+
+def digest_of(algorithm: str, data: bytes) -> bytes:
+    """What a hasher makes of bytes that are all there. Raises `KeyError` likewise."""
+    if (crc := _CRCS.get(algorithm)) is not None:
+        function, width_bytes = crc
+        return function(data).to_bytes(width_bytes, "big")
+    hasher = new_hasher(algorithm)
+    hasher.update(data)
+    return hasher.digest()
 
 
 def combined(algorithm: str, parts: Iterable[tuple[bytes, int]]) -> bytes:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
+from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 import attrs
 import msgspec
@@ -42,6 +42,7 @@ __all__ = [
     "EmptyRange",
     "Entry",
     "Expectation",
+    "HasLines",
     "Host",
     "IBlobReader",
     "IBlobStore",
@@ -74,6 +75,15 @@ class RunInThread(Protocol):
     def __call__(
         self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs
     ) -> Deferred[_T]: ...
+
+
+@runtime_checkable
+class HasLines(Protocol):
+    """What a `RunInThread` may be besides: the server's own is, those of tests need not be."""
+
+    def line(self) -> RunInThread:
+        """One that makes one call after the other, in the order in which they were asked for,
+        without a turn of the reactor between them."""
 
 
 @attrs.frozen
@@ -393,8 +403,8 @@ class IBlobWriter(Interface):
 
     async def abort() -> None:
         """Drop the blob if it is not sealed: its file is gone on return, as far as that
-        can be done; the sweep takes what stays. Safe at any time, also twice, also while
-        a cancelled `write` still runs in its thread."""
+        can be done, and its space a moment later; the sweep takes what stays. Safe at any
+        time, also twice, also while a cancelled `write` still runs in its thread."""
 
 
 class IBlobReader(Interface):

@@ -58,7 +58,7 @@ def hosted(
         yield Host(
             data_directory=data_directory,
             clock=reactor,
-            run_in_thread=threads.run,
+            run_in_thread=threads,
             environment=environment,
             announce=announce,
             on_failure=on_failure,

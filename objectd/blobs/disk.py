@@ -154,8 +154,13 @@ class DiskBlobs:
         if self._digest_key is None:
             raise StoreFailed("the blob store was not begun")
         self._gate.require_open()
-        lane = Lane(self._gate)
-        writer = DiskWriter(blob_id, lane, digest_key=self._digest_key, sync_bytes=self._sync_bytes)
+        writer = DiskWriter(
+            blob_id,
+            Lane(self._gate),
+            Lane(self._gate),
+            digest_key=self._digest_key,
+            sync_bytes=self._sync_bytes,
+        )
         await writer.start(self._drives, size_bytes)
         return writer
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum
 from typing import Any
 
@@ -35,13 +35,18 @@ class _State(Enum):
 class DiskWriter:
     """A blob on its way from memory over `incoming/` to its final name.
 
-    What changes it runs in threads, one call at a time. After a failure it can only be
-    aborted: a sync that is tried again may succeed without what the first one lost.
+    What changes it runs in threads, one call at a time; syncs on the way run beside that.
+    After a failure it can only be aborted: a sync that is tried again may succeed without what
+    the first one lost.
     """
 
-    def __init__(self, blob_id: bytes, lane: Lane, *, digest_key: bytes, sync_bytes: int) -> None:
+    def __init__(
+        self, blob_id: bytes, lane: Lane, syncs: Lane, *, digest_key: bytes, sync_bytes: int
+    ) -> None:
         self._blob_id = blob_id
         self._lane = lane
+        self._syncs = syncs
+        self._syncing: Deferred[None] | None = None
         self._sync_bytes = sync_bytes
         self._digest = blake3(key=digest_key)
         self._checksums = BlockChecksums()
@@ -77,19 +82,23 @@ class DiskWriter:
             self._count(data)
         else:
             await self._lane.call(self._append, data)
+            if self._unsynced_bytes >= self._sync_bytes:
+                await self._begin_sync()
 
     async def finish(self) -> SealedBlob:
         return SealedBlob(self.drive, self._digest.digest(), self._size_bytes)
 
     async def seal(self, identity: Mapping[str, Any]) -> None:
+        await self._synced()
         await self._lane.call(self._publish, msgspec.msgpack.encode(dict(identity)))
 
     async def abort(self) -> None:
-        try:
-            await self._lane.call(self._drop)
-        except StoreFailed:
-            # The sweep takes the file, but nothing would take the descriptor.
-            await self._lane.finally_(self._close)
+        if self._syncing is not None:
+            self._syncing.addErrback(lambda _: None)
+        dropped = self._lane.call(self._drop)
+        self._lane.finally_(self._close_apart)  # also if nobody waits any more
+        with suppress(StoreFailed):  # the sweep takes the file
+            await dropped
 
     def _choose(self, drives: Sequence[Drive], size_bytes: int | None) -> None:
         self._drive = max(drives, key=Drive.free_bytes)
@@ -120,9 +129,27 @@ class DiskWriter:
             self._count(data)
             self._drive.write(descriptor, self._with_held(data))
             self._unsynced_bytes += len(data)
-            if self._unsynced_bytes >= self._sync_bytes:
-                self._drive.files.sync(descriptor)
-                self._unsynced_bytes = 0
+
+    async def _begin_sync(self) -> None:
+        """Sync what is written so far while more is written, up to as much again."""
+        await self._synced()
+        self._unsynced_bytes = 0
+        self._syncing = self._syncs.call(self._sync)
+
+    async def _synced(self) -> None:
+        """Wait for the sync that is under way; raises what it raised."""
+        if self._syncing is not None:
+            try:
+                await self._syncing
+            except BaseException:
+                self._state = _State.BROKEN
+                raise
+            self._syncing = None
+
+    def _sync(self) -> None:
+        with failures(self._drive.path):
+            if self._descriptor is not None:
+                self._drive.files.sync(self._descriptor)
 
     def _with_held(self, data: bytes) -> bytes:
         held, self._held = self._held, b""
@@ -141,7 +168,6 @@ class DiskWriter:
         self._close()
 
     def _drop(self) -> None:
-        self._close()
         if self._state in (_State.WRITING, _State.BROKEN):
             with failures(self._drive.path):
                 for name in self._names():
@@ -166,6 +192,12 @@ class DiskWriter:
         """The name while it is incoming, and the final one."""
         incoming = BlobFile(self.drive, self._blob_id, None)
         return incoming, BlobFile(self.drive, self._blob_id, self._digest.digest())
+
+    def _close_apart(self) -> None:
+        """Close the file whose name is gone already, for which nobody should wait: it gives
+        256 MiB back to the drive in 50 ms. In a thread, unless the store is closed by now."""
+        if self._descriptor is not None:
+            self._syncs.call(self._close).addErrback(lambda _: self._close())
 
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, None

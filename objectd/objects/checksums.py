@@ -13,7 +13,7 @@ from typing import TypeAlias
 import attrs
 from blake3 import blake3
 
-from objectd.digests import ALGORITHMS, COMBINABLE, Hasher, combined, new_hasher
+from objectd.digests import ALGORITHMS, COMBINABLE, Hasher, combined, digest_of, new_hasher
 from objectd.errors import BadDigest, InvalidOperation
 from objectd.model.records import Checksum
 from objectd.objects.settings import ETagKind
@@ -30,10 +30,14 @@ def hasher(algorithm: str) -> Hasher:
     try:
         return new_hasher(algorithm)
     except KeyError:
-        raise InvalidOperation(
-            "Checksum algorithm provided is unsupported. Please try again with any of the "
-            f"valid types: [{', '.join(ALGORITHMS)}]"
-        ) from None
+        raise _unsupported() from None
+
+
+def _unsupported() -> InvalidOperation:
+    return InvalidOperation(
+        "Checksum algorithm provided is unsupported. Please try again with any of the "
+        f"valid types: [{', '.join(ALGORITHMS)}]"
+    )
 
 
 def multipart_checksum(algorithm: str, kind: str) -> tuple[str, str]:
@@ -136,14 +140,36 @@ class Digests:
     def verified(self) -> tuple[Checksum, ...]:
         """The checksums. Raises `BadDigest` if the bytes are not those declared."""
         if self._declared.md5 is not None:
-            md5 = self._hashers["MD5"].digest()
-            if self._declared.md5 != md5:
-                raise BadDigest("Content-MD5", self._declared.md5.hex(), md5.hex())
+            _check("Content-MD5", self._declared.md5, self._hashers["MD5"].digest())
         computed = {name: self._hashers[name].digest() for name in self._names}
-        declared = self._declared.checksum()
-        if declared is not None and declared != computed[self._algorithm]:
-            raise BadDigest(self._algorithm, declared.hex(), computed[self._algorithm].hex())
+        _check(self._algorithm, self._declared.checksum(), computed[self._algorithm])
         return tuple(Checksum(name, value) for name, value in computed.items())
+
+
+def digested(data: bytes, declared: Declared, etag: ETagKind) -> tuple[str, tuple[Checksum, ...]]:
+    """ETag and checksums of bytes that are all there, as `Digests` gives them. Raises
+    `BadDigest`.
+
+    In the common case without its objects: 10 µs for 4 KiB, of which MD5 takes 6, instead of 14.
+    """
+    if etag is not ETagKind.MD5 or declared.kept:
+        digests = Digests(declared, etag)
+        digests.update(data)
+        return digests.etag, digests.verified()
+    md5 = hashlib.md5(data, usedforsecurity=False)
+    _check("Content-MD5", declared.md5, md5.digest())
+    algorithm = declared.algorithm or DEFAULT_ALGORITHM
+    try:
+        computed = digest_of(algorithm, data)
+    except KeyError:
+        raise _unsupported() from None
+    _check(algorithm, declared.checksum(), computed)
+    return md5.hexdigest(), (Checksum(algorithm, computed),)
+
+
+def _check(what: str, declared: bytes | None, computed: bytes) -> None:
+    if declared is not None and declared != computed:
+        raise BadDigest(what, declared.hex(), computed.hex())
 
 
 def _update(updates: Sequence[_Update], pieces: Sequence[bytes]) -> None:

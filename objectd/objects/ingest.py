@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import attrs
+from twisted.internet.defer import Deferred
 
+from objectd.blobs.lane import in_line
 from objectd.errors import EntityTooLarge, IncompleteBody
 from objectd.interfaces import BlobFile, IBlobStore, IBlobWriter, RunInThread, SealedBlob
 from objectd.model.records import Blob, Checksum
-from objectd.objects.checksums import Declared, Digests, hasher
+from objectd.objects.checksums import Declared, Digests, digested, hasher
 from objectd.objects.ids import IdSource
 from objectd.objects.settings import ETagKind
-from objectd.objects.tee import Consume, Tee
+from objectd.objects.tee import Consumer, Tee
 from objectd.streams import ByteStream
 
 PIECE_BYTES = 1 << 20
@@ -28,7 +30,7 @@ that is less than two pieces for each, a body's next piece is read only when the
 done with, and then it is the connection that accounts for it."""
 
 _THREAD_BYTES_MIN = 64 << 10
-"""Hashing up to this much costs no more than handing it to a thread does."""
+"""Hashing a body up to this size costs no more than handing it to a thread does."""
 
 
 @attrs.define
@@ -128,7 +130,7 @@ class Intake:
         try:
             first = await pieces.read(inline_bytes_max + 1)
             if len(first) <= inline_bytes_max and pieces.ended:
-                ingested = _inline(first, Digests(declared, self._etag))
+                ingested = _inline(first, declared, self._etag)
             else:
                 pieces.put_back(first)
                 del first  # else every upload would hold it to its end
@@ -143,7 +145,7 @@ class Intake:
 
     def take_whole(self, data: bytes, declared: Declared, *, size_bytes: int | None) -> Ingested:
         """As `take`, of a body to be kept in memory that is there already."""
-        ingested = _inline(data, Digests(declared, self._etag))
+        ingested = _inline(data, declared, self._etag)
         if size_bytes not in (None, len(data)):
             raise IncompleteBody(f"{len(data)} bytes came, {size_bytes} were declared")
         return ingested
@@ -165,31 +167,41 @@ class Intake:
         digests = Digests(declared, self._etag)
         whole_bytes = None if size_bytes is None else len(prefix) + size_bytes
         writer = await self._blobs.create(uid, size_bytes=whole_bytes)
-        tee = Tee(_writing(writer), *map(self._hashing, digests.apart()))
         try:
             if prefix:
                 await writer.write(prefix)
-            while piece := await pieces.read(self._piece_bytes()):
-                await tee.put(piece, held_bytes_max=self._held_bytes_max())
-                del piece  # it is stored long before a slow client has sent the next
-            await tee.drain()
+            first = await pieces.read(self._piece_bytes())
+            if pieces.ended and len(first) <= _THREAD_BYTES_MIN:
+                digests.update(first)
+                if first:
+                    await writer.write(first)
+            else:
+                pieces.put_back(first)
+                del first
+                await self._spread(pieces, writer, digests)
             finished = await writer.finish()
             checksums = digests.verified()
         except BaseException:
-            tee.stop()
             await writer.abort()
             raise
         staged = StagedBlob(uid, finished, writer, self._blobs)
         return Ingested(pieces.size_bytes, digests.etag, checksums, b"", staged)
 
-    def _hashing(self, update: Callable[[Sequence[bytes]], None]) -> Consume:
-        async def consume(pieces: Sequence[bytes]) -> None:
-            if sum(map(len, pieces)) <= _THREAD_BYTES_MIN:
-                update(pieces)
-            else:
-                await self._run_in_thread(update, pieces)
+    async def _spread(self, pieces: _Pieces, writer: IBlobWriter, digests: Digests) -> None:
+        """Hash and write all that is left of a body, side by side."""
+        tee = Tee(_writing(writer), *map(self._hashing, digests.apart()))
+        try:
+            while piece := await pieces.read(self._piece_bytes()):
+                await tee.put(piece, held_bytes_max=self._held_bytes_max())
+                del piece  # it is stored long before a slow client has sent the next
+            await tee.drain()
+        except BaseException:
+            tee.stop()
+            raise
 
-        return consume
+    def _hashing(self, update: Callable[[Sequence[bytes]], None]) -> Consumer:
+        run_in_thread = in_line(self._run_in_thread)
+        return Consumer(lambda pieces: run_in_thread(update, pieces), calls_max=2)
 
     def _share(self) -> int:
         return self._memory_bytes // 2 // self._streams
@@ -198,15 +210,15 @@ class Intake:
         return max(PIECE_BYTES_MIN, min(PIECE_BYTES, self._share()))
 
     def _held_bytes_max(self) -> int:
-        return max(0, min(STREAM_BYTES_MAX, self._share() - PIECE_BYTES))
+        return max(0, min(STREAM_BYTES_MAX, self._share()) - PIECE_BYTES)
 
 
-def _writing(writer: IBlobWriter) -> Consume:
-    async def consume(pieces: Sequence[bytes]) -> None:
+def _writing(writer: IBlobWriter) -> Consumer:
+    async def write(pieces: Sequence[bytes]) -> None:
         for piece in pieces:
             await writer.write(piece)
 
-    return consume
+    return Consumer(lambda pieces: Deferred.fromCoroutine(write(pieces)))
 
 
 class _Pieces:
@@ -240,6 +252,6 @@ class _Pieces:
         self._buffer, self._buffered_bytes = [data], len(data)
 
 
-def _inline(data: bytes, digests: Digests) -> Ingested:
-    digests.update(data)
-    return Ingested(len(data), digests.etag, digests.verified(), data, None)
+def _inline(data: bytes, declared: Declared, etag_kind: ETagKind) -> Ingested:
+    etag, checksums = digested(data, declared, etag_kind)
+    return Ingested(len(data), etag, checksums, data, None)

@@ -6,21 +6,31 @@ only if the next bytes are there whenever it is done with some, also while a dri
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-Consume: TypeAlias = Callable[[Sequence[bytes]], Awaitable[None]]
+Consume: TypeAlias = Callable[[Sequence[bytes]], Deferred[None]]
+
+
+@attrs.frozen
+class Consumer:
+    """Handed more before it is done with what it was handed, up to `calls_max` times: it
+    then keeps the order itself, and has something to go on with."""
+
+    consume: Consume
+    calls_max: int = 1
 
 
 class Tee:
     """Hands each piece to every consumer, in order; what came while a consumer was busy it
     is handed at once. The first error of any of them is that of the whole."""
 
-    def __init__(self, *consumers: Consume) -> None:
-        self._branches = [_Branch(consume, self._moved) for consume in consumers]
+    def __init__(self, *consumers: Consumer) -> None:
+        self._branches = [_Branch(consumer, self._moved) for consumer in consumers]
         self._waiting: Deferred[None] | None = None
 
     async def put(self, piece: bytes, *, held_bytes_max: int) -> None:
@@ -59,35 +69,34 @@ class _Branch:
     """`held_bytes` is what its consumer is not done with. All branches are given the same
     pieces in the same order, so the most that one holds is what all hold together."""
 
-    def __init__(self, consume: Consume, moved: Callable[[], None]) -> None:
+    def __init__(self, consumer: Consumer, moved: Callable[[], None]) -> None:
         self.held_bytes = 0
-        self._consume = consume
+        self._consumer = consumer
         self._moved = moved
         self._queue: list[bytes] = []
         self._failure: Failure | None = None
-        self._working: Deferred[None] | None = None
+        self._working: list[Deferred[None]] = []
 
     def put(self, piece: bytes) -> None:
         self._queue.append(piece)
         self.held_bytes += len(piece)
-        if self._working is None and self._failure is None:
-            self._working = Deferred.fromCoroutine(self._work())
-            self._working.addBoth(self._rested)
+        self._hand_on()
 
-    async def _work(self) -> None:
-        while self._queue:
+    def _hand_on(self) -> None:
+        if self._failure is None and len(self._working) < self._consumer.calls_max:
             pieces, self._queue = self._queue, []
-            await self._consume(pieces)
-            self.held_bytes -= sum(map(len, pieces))
-            del pieces  # not held while the next ones are awaited
-            if self._queue:
-                self._moved()
+            work = self._consumer.consume(pieces)
+            self._working.append(work)
+            work.addBoth(self._done, work, sum(map(len, pieces)))
 
-    def _rested(self, failure: Failure | None) -> None:
-        self._working = None
-        self._failure = failure
+    def _done(self, failure: Failure | None, work: Deferred[None], size_bytes: int) -> None:
+        self._working.remove(work)
+        self.held_bytes -= size_bytes
         if failure is not None:
+            self._failure = self._failure or failure
             self._queue.clear()
+        elif self._queue:
+            self._hand_on()
         self._moved()
 
     def raise_failure(self) -> None:
@@ -96,5 +105,5 @@ class _Branch:
 
     def stop(self) -> None:
         self._queue.clear()
-        if self._working is not None:
-            self._working.cancel()
+        for work in self._working[:]:
+            work.cancel()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from threading import Barrier, Event, Thread, active_count, current_thread, main_thread
+from threading import Barrier, Event, Lock, Thread, active_count, current_thread, main_thread
 from typing import Any
 
 from twisted.internet.defer import CancelledError
@@ -44,8 +44,8 @@ class ThreadsTests(SynchronousTestCase):
         def call(a: int, *, b: int) -> tuple[int, int, Thread]:
             return a, b, current_thread()
 
-        returned = self.threads.run(call, 1, b=2)
-        raised = self.threads.run(int, "nonsense")
+        returned = self.threads(call, 1, b=2)
+        raised = self.threads(int, "nonsense")
         self.threads.stop()
         self.assertNoResult(returned)
         self.reactor.take()
@@ -57,7 +57,7 @@ class ThreadsTests(SynchronousTestCase):
     def test_calls_at_once(self) -> None:
         """As many calls run at once as there may be threads."""
         together = Barrier(3)
-        met = [self.threads.run(together.wait, WAIT_SECONDS) for _ in range(3)]
+        met = [self.threads(together.wait, WAIT_SECONDS) for _ in range(3)]
         self.threads.stop()
         self.reactor.take()
         self.assertEqual(sorted(self.successResultOf(each) for each in met), [0, 1, 2])
@@ -70,7 +70,7 @@ class ThreadsTests(SynchronousTestCase):
             go_on.wait(WAIT_SECONDS)
             return current_thread().name
 
-        names = [self.threads.run(name) for _ in range(20)]
+        names = [self.threads(name) for _ in range(20)]
         go_on.set()
         self.threads.stop()
         self.reactor.take()
@@ -85,7 +85,7 @@ class ThreadsTests(SynchronousTestCase):
             go_on.wait(WAIT_SECONDS)
             ended.append("cancelled")
 
-        cancelled = self.threads.run(call)
+        cancelled = self.threads(call)
         cancelled.cancel()
         self.failureResultOf(cancelled, CancelledError)
         go_on.set()
@@ -98,3 +98,79 @@ class ThreadsTests(SynchronousTestCase):
         before = active_count()
         self.threads.stop()
         self.assertEqual(active_count(), before)
+
+
+class LineTests(SynchronousTestCase):
+    """Calls that are made one after the other."""
+
+    def setUp(self) -> None:
+        self.reactor = Answers()
+        self.threads = Threads(self.reactor, 2, "test")
+        self.go_on = Event()
+
+    def hold(self) -> None:
+        self.go_on.wait(WAIT_SECONDS)
+
+    def test_order(self) -> None:
+        """Calls of a line are made in order, one at a time, without a turn of the reactor
+        between them; each is answered."""
+        line = self.threads.line()
+        made: list[int] = []
+        at_work = Lock()
+
+        def call(number: int) -> int:
+            self.assertTrue(at_work.acquire(blocking=False))
+            made.append(number)
+            at_work.release()
+            return number
+
+        held = line(self.hold)
+        answers = [line(call, number) for number in range(50)]
+        self.go_on.set()
+        self.threads.stop()
+        self.assertEqual(made, list(range(50)))
+        self.assertNoResult(held)
+        self.reactor.take()
+        self.assertEqual([self.successResultOf(each) for each in answers], made)
+
+    def test_begins_again(self) -> None:
+        """A line that had nothing to do goes on with the next call."""
+        line = self.threads.line()
+        ended = Event()
+        for _ in range(20):
+            ended.clear()
+            line(ended.set)
+            self.assertTrue(ended.wait(WAIT_SECONDS))
+        self.threads.stop()
+
+    def test_failure(self) -> None:
+        """What a call raises is its own answer, and the next one is made."""
+        line = self.threads.line()
+        failing, fine = line(int, "nonsense"), line(int, "1")
+        self.threads.stop()
+        self.reactor.take()
+        self.failureResultOf(failing, ValueError)
+        self.assertEqual(self.successResultOf(fine), 1)
+
+    def test_lines_beside_each_other(self) -> None:
+        """Two lines go on at the same time."""
+        together = Barrier(2)
+        met = [self.threads.line()(together.wait, WAIT_SECONDS) for _ in range(2)]
+        self.threads.stop()
+        self.reactor.take()
+        self.assertEqual(sorted(self.successResultOf(each) for each in met), [0, 1])
+
+    def test_others_go_first(self) -> None:
+        """A line with much to do lets a call go first that waits for a thread."""
+        threads = Threads(self.reactor, 1, "test")
+        line = threads.line()
+        made: list[str] = []
+        ended = Event()
+        line(self.hold)
+        line(made.append, "line")
+        line(ended.set)
+        threads(made.append, "other")
+        self.go_on.set()
+        self.assertTrue(ended.wait(WAIT_SECONDS))
+        threads.stop()
+        self.assertEqual(made, ["other", "line"])

@@ -42,8 +42,6 @@ __all__ = [
     "site_over",
 ]
 
-SOCKET_READ_BYTES = 64 << 10
-
 
 def memory_site(
     application: Application,
@@ -205,8 +203,8 @@ class Connection:
         if not self._unread:
             self._end_reading()
             return True
-        data = self._unread[:SOCKET_READ_BYTES]
-        self._unread = self._unread[SOCKET_READ_BYTES:]
+        size_bytes = self._transport.bufferSize
+        data, self._unread = self._unread[:size_bytes], self._unread[size_bytes:]
         self._channel.dataReceived(data)
         return True
 

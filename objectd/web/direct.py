@@ -4,15 +4,20 @@ Twisted's `write` puts data in a buffer, asks the poller to tell when the socket
 sends it from there: two system calls more than the answer needs, and a wait behind every other
 connection that can be read. Where nothing is buffered, a socket nearly always takes a small
 answer at once. Names used of Twisted 26.10's `abstract.FileDescriptor`: `dataBuffer`, `offset`,
-`_tempDataLen`, and `writeSomeData`. Over TLS there is no such way.
+`_tempDataLen`, `SEND_LIMIT`, and `writeSomeData`. Over TLS there is no such way.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-DIRECT_BYTES_MAX = 128 << 10
-"""More is not sent by one call anyway (`SEND_LIMIT`)."""
+DIRECT_BYTES_MAX = 1 << 20
+"""More would keep others waiting. A page of a listing has 300 KB: with a turn for each 128 KiB of
+it (`SEND_LIMIT`), and one that tells that it is sent, it takes 0.3 ms more."""
+
+SEND_BYTES_MAX = 1 << 20
+"""How much of a large body one system call sends. Each wakes the client: with Twisted's 128 KiB
+a download of 256 MiB took 0.56 ms of CPU per MB and came at 1.6 GB/s, so 0.45 ms and 2.1 GB/s."""
 
 
 def write_directly(transport: Any, data: bytes) -> None:
@@ -26,11 +31,15 @@ def write_directly(transport: Any, data: bytes) -> None:
     ):
         transport.write(data)
         return
-    sent_bytes = transport.writeSomeData(data)
+    left: bytes | memoryview = data
+    sent_bytes = transport.writeSomeData(left)
+    while sent_bytes == transport.SEND_LIMIT:
+        left = memoryview(left)[sent_bytes:]
+        sent_bytes = transport.writeSomeData(left)
     if sent_bytes.__class__ is not int:
-        transport.write(data)  # the connection is lost: whoever writes next is told
-    elif sent_bytes < len(data):
-        transport.write(data[sent_bytes:])
+        transport.write(bytes(left))  # the connection is lost: whoever writes next is told
+    elif sent_bytes < len(left):
+        transport.write(bytes(left[sent_bytes:]))
 
 
 def send_some(transport: Any, data: memoryview) -> int:
@@ -39,6 +48,7 @@ def send_some(transport: Any, data: memoryview) -> int:
     If that is not all, the producer is paused, and resumed when the socket takes more: with
     nothing to send itself, all that the transport does then is to say so.
     """
+    transport.SEND_LIMIT = SEND_BYTES_MAX
     sent_bytes = 0
     if not (transport._tempDataLen or transport.dataBuffer):
         while sent_bytes < len(data):

@@ -46,6 +46,10 @@ class Threads:
         """Let the call that waits longest happen."""
         self._waiting.popleft()()
 
+    def delay(self) -> None:
+        """Let the call that waits longest be the last of those that wait."""
+        self._waiting.rotate(-1)
+
     def run(self) -> None:
         """Let everything happen, also what comes of it."""
         while self._waiting:

@@ -198,12 +198,30 @@ class FailingDriveTests(SynchronousTestCase):
         self.assertEqual(result(listed(self.store)), {BlobFile(0, blob_id(1), None)})
 
     def test_syncs_while_it_writes(self) -> None:
-        """A blob is synced whenever `sync_bytes` more of it are written, not all at its end."""
+        """A blob is synced whenever `sync_bytes` more of it are written, not all at its end;
+        of a sync that failed the next one tells."""
+        writer = result(self.store.create(blob_id(1), size_bytes=None))
+        result(writer.write(bytes(99_999)))
+        self.place.files.errors = {"sync": errno.EIO}
+        result(writer.write(b"x"))
+        self.place.files.errors = {}
+        result(writer.write(bytes(99_999)))
+        with self.assertRaisesRegex(StoreFailed, "the disk does not work"):
+            result(writer.write(b"x"))
+        result(writer.abort())
+        self.assertEqual(result(listed(self.store)), set())
+
+    def test_failed_sync_is_the_end_of_it(self) -> None:
+        """A blob of which one sync failed on the way can never be sealed, only aborted."""
         writer = result(self.store.create(blob_id(1), size_bytes=None))
         self.place.files.errors = {"sync": errno.EIO}
-        result(writer.write(bytes(99_999)))
-        with self.assertRaises(StoreFailed):
-            result(writer.write(b"x"))
+        result(writer.write(bytes(100_000)))
+        self.place.files.errors = {}
+        for _ in range(2):
+            with self.assertRaisesRegex(StoreFailed, "the disk does not work"):
+                result(writer.seal({}))
+        result(writer.abort())
+        self.assertEqual(result(listed(self.store)), set())
 
 
 class DrivesTests(SynchronousTestCase):
@@ -312,6 +330,54 @@ class CancellationTests(SynchronousTestCase):
         self.assertNoResult(aborted)
         self.assertEqual(self.done(listed(self.store)), set())
         self.successResultOf(aborted)
+        self.assertEqual(self.place.files.descriptors, self.descriptors)
+
+    def test_writes_beside_a_sync(self) -> None:
+        """While what is written is synced more is written, but only up to the next sync; the
+        seal waits for it."""
+        writer = self.done(self.store.create(blob_id(1), size_bytes=None))
+        first = self.started(writer.write(bytes(100_000)))
+        self.threads.step()
+        self.successResultOf(first)
+        second = self.started(writer.write(bytes(100_000)))
+        self.assertEqual(len(self.threads), 2)
+        self.threads.delay()
+        self.threads.step()
+        self.assertNoResult(second)
+        self.threads.step()
+        self.successResultOf(second)
+        sealed = self.started(writer.seal({}))
+        self.assertEqual(len(self.threads), 1)
+        self.threads.step()
+        self.assertNoResult(sealed)
+        self.threads.run()
+        self.successResultOf(sealed)
+        self.assertEqual(self.place.files.descriptors, self.descriptors)
+
+    def test_abort_beside_a_sync(self) -> None:
+        """The name of an aborted blob is gone while a sync still runs, and its file is closed
+        after that: nobody waits for the one or the other."""
+        writer = self.done(self.store.create(blob_id(1), size_bytes=None))
+        written = self.started(writer.write(bytes(100_000)))
+        self.threads.step()
+        self.successResultOf(written)
+        aborted = self.started(writer.abort())
+        self.threads.delay()
+        self.threads.step()
+        self.successResultOf(aborted)
+        self.assertEqual(self.place.files.descriptors, self.descriptors + 1)
+        self.threads.step()
+        self.assertEqual(self.place.files.descriptors, self.descriptors + 1)
+        self.threads.step()
+        self.assertEqual(self.place.files.descriptors, self.descriptors)
+        self.assertEqual(self.done(listed(self.store)), set())
+
+    def test_cancelled_abort(self) -> None:
+        """An abort that is cancelled goes on, and leaves neither file nor descriptor."""
+        writer = self.done(self.store.create(blob_id(1), size_bytes=None))
+        self.cancel(self.started(writer.abort()))
+        self.threads.run()
+        self.assertEqual(self.done(listed(self.store)), set())
         self.assertEqual(self.place.files.descriptors, self.descriptors)
 
     def test_small_blob(self) -> None:

@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from objectd.objects.tee import Tee
+from objectd.objects.tee import Consumer, Tee
 
 
-class Consumer:
+class Slow:
     """Takes what it is handed when the test says so."""
 
     def __init__(self) -> None:
+        self.handed: list[bytes] = []
         self.taken: list[bytes] = []
-        self._at_work: Deferred[None] | None = None
+        self._at_work: deque[Deferred[None]] = deque()
 
-    async def __call__(self, pieces: Sequence[bytes]) -> None:
-        self._at_work = Deferred()
-        await self._at_work
-        self.taken += pieces
+    def consume(self, pieces: Sequence[bytes]) -> Deferred[None]:
+        self.handed += pieces
+        work: Deferred[None] = Deferred()
+        self._at_work.append(work)
+        return work.addCallback(lambda _: self.taken.extend(pieces))
 
     def finish(self) -> None:
-        assert self._at_work is not None
-        self._at_work.callback(None)
+        self._at_work.popleft().callback(None)
 
     def fail(self) -> None:
-        assert self._at_work is not None
-        self._at_work.errback(ZeroDivisionError())
+        self._at_work.popleft().errback(ZeroDivisionError())
 
 
 class TeeTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.quick, self.slow = Consumer(), Consumer()
-        self.tee = Tee(self.quick, self.slow)
+        self.quick, self.slow = Slow(), Slow()
+        self.tee = Tee(Consumer(self.quick.consume), Consumer(self.slow.consume))
 
     def put(self, piece: bytes, held_bytes_max: int) -> Deferred[None]:
         return Deferred.fromCoroutine(self.tee.put(piece, held_bytes_max=held_bytes_max))
@@ -90,3 +91,30 @@ class TeeTests(SynchronousTestCase):
         self.failureResultOf(put, CancelledError)
         self.tee.stop()
         self.assertEqual((self.quick.taken, self.slow.taken), ([], []))
+
+    def test_calls_at_once(self) -> None:
+        """A consumer that may be called so often is handed more before it is done, in order;
+        its bytes are held until it is."""
+        self.tee = Tee(Consumer(self.quick.consume, calls_max=2))
+        for piece in (b"a", b"b", b"c", b"d"):
+            self.successResultOf(self.put(piece, 4))
+        self.assertEqual(self.quick.handed, [b"a", b"b"])
+        put = self.put(b"e", 2)
+        self.quick.finish()
+        self.assertEqual(self.quick.handed, [b"a", b"b", b"c", b"d", b"e"])
+        self.assertNoResult(put)
+        self.quick.finish()
+        self.assertNoResult(put)
+        self.quick.finish()
+        self.successResultOf(put)
+        self.assertEqual(self.quick.taken, self.quick.handed)
+
+    def test_failure_among_calls_at_once(self) -> None:
+        """A consumer that failed once is not called again, whatever its other calls do."""
+        self.tee = Tee(Consumer(self.quick.consume, calls_max=2))
+        for piece in (b"a", b"b", b"c"):
+            self.successResultOf(self.put(piece, 3))
+        self.quick.fail()
+        self.quick.finish()
+        self.failureResultOf(self.put(b"d", 9), ZeroDivisionError)
+        self.assertEqual(self.quick.handed, [b"a", b"b"])

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.abstract import FileDescriptor
 from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.test.web.applications import Held, Scripted
 from objectd.testing.http import Connection, memory_site
 from objectd.web.direct import DIRECT_BYTES_MAX, unsent_bytes, write_directly
 
+SEND_LIMIT = FileDescriptor.SEND_LIMIT
+SIZES = [0, 1, 100, 4096, SEND_LIMIT - 1, SEND_LIMIT, SEND_LIMIT + 1, 300_000, DIRECT_BYTES_MAX]
 WRITES = st.lists(
     st.tuples(
-        st.sampled_from([0, 1, 100, 4096, 70_000, DIRECT_BYTES_MAX, DIRECT_BYTES_MAX + 1]),
-        st.sampled_from([None, 0, 1, 50, 4096, 100_000]),
+        st.sampled_from([*SIZES, DIRECT_BYTES_MAX + 1]),
+        st.sampled_from([None, 0, 1, 50, 4096, 100_000, SEND_LIMIT, 2 * SEND_LIMIT]),
     ),
     max_size=8,
 )
