@@ -2,7 +2,9 @@
 
     python contrib/bench/mixed.py --server NAME=URL,KEY,SECRET,REGION,PID
 
-For each small workload: alone first, then beside four PUTs of 256 MiB that never pause.
+For each small workload: alone first, then beside four PUTs of 256 MiB that never pause. Pages
+of a listing are asked for by few connections as well: with many, each waits above all for the
+pages of the others.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Any
 import s3bench
 
 WORKLOADS = ("get4k", "put4k", "list1000")
+FEW_CONNECTIONS = 4
 UPLOADS = 4
 
 
@@ -51,8 +54,15 @@ def uploads_without_pause(server: Any, size_mib: int) -> Iterator[list[int]]:
                 thread.join()
 
 
+def measured(server: Any, options: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """The medians of the rounds, by workload."""
+    found = {workload: measure(server, workload, options) for workload in WORKLOADS}
+    few = argparse.Namespace(**{**vars(options), "connections": FEW_CONNECTIONS})
+    found[f"list1000 by {FEW_CONNECTIONS}"] = measure(server, "list1000", few)
+    return found
+
+
 def measure(server: Any, workload: str, options: argparse.Namespace) -> dict[str, float]:
-    """The medians of the rounds."""
     rounds = []
     for _ in range(options.rounds):
         script = s3bench.lua(*s3bench.requests_for(server, workload, options.state))
@@ -71,13 +81,13 @@ def main() -> None:
     parser.add_argument("--json")
     options = parser.parse_args(namespace=argparse.Namespace(state={}))
     server = s3bench.Server(options.server)
-    alone = {workload: measure(server, workload, options) for workload in WORKLOADS}
+    alone = measured(server, options)
     with uploads_without_pause(server, options.large_mib) as statuses:
-        beside = {workload: measure(server, workload, options) for workload in WORKLOADS}
-    for workload in WORKLOADS:
+        beside = measured(server, options)
+    for workload in alone:
         for name, run in (("alone", alone[workload]), ("beside", beside[workload])):
             print(
-                f"{workload:10s} {name:7s} {run['rate']:10.1f} req/s  p50 {run['p50']:8.2f}  "
+                f"{workload:13s} {name:7s} {run['rate']:10.1f} req/s  p50 {run['p50']:8.2f}  "
                 f"p99 {run['p99']:8.2f} ms  errors {run['errors']:.0f}",
                 flush=True,
             )

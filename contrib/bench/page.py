@@ -63,7 +63,7 @@ def page(figures: Figures, options: Sequence[str]) -> str:
             "",
             "## Small requests beside large ones",
             "",
-            "The same 32 connections, alone and while four PUTs of 256 MiB run without pause.",
+            "32 connections, or 4 where it says so, alone and while four PUTs of 256 MiB run.",
             "",
             *_markdown(_mixed_rows(figures)),
             "",

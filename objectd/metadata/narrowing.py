@@ -2,12 +2,14 @@
 
 RocksDB gives up after so many deleted rows and does not say how far it came. So a smaller
 part of the range is tried: one that can be read to its end without finding anything is done
-with, and the search goes on behind it.
+with, and the search goes on behind it. Parts end first at keys that were deleted lately, then
+where halving the range cuts it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from msgspec import structs
 
@@ -18,9 +20,32 @@ FIRST_STEP_BITS = 8
 STEP_BITS = 2
 _DIGITS = 128
 
+DELETIONS_A_BORDER = 4001
+"""Deleted rows of two families come in turn, hence a prime; each leaves two to pass, itself and
+what it deletes. So fewer lie between two borders than a scan passes in one go."""
+
+BORDERS_MAX = 32
+"""What was deleted before these is in tables, and nearly always compacted."""
+
+
+class Deleted:
+    """Some of the keys that were deleted lately. They cut a range into parts with about as many
+    deleted rows each."""
+
+    def __init__(self) -> None:
+        self._borders: deque[bytes] = deque(maxlen=BORDERS_MAX)
+        self._count = 0
+
+    def note(self, keys: Sequence[bytes]) -> None:
+        self._borders.extend(keys[-self._count % DELETIONS_A_BORDER :: DELETIONS_A_BORDER])
+        self._count += len(keys)
+
+    def between(self, start: bytes, stop: bytes) -> list[bytes]:
+        return sorted({key for key in self._borders if start < key < stop})
+
 
 class PutMeanwhile:
-    """The lowest key that was put into the range of a scan while the scan is under way."""
+    """The lowest key that was put into a range since a scan of it began."""
 
     def __init__(self, start: bytes, stop: bytes) -> None:
         self._start = start
@@ -32,20 +57,30 @@ class PutMeanwhile:
             if self._start <= key < self._stop and (self.lowest is None or key < self.lowest):
                 self.lowest = key
 
+    def past(self, scan: Scan) -> Scan:
+        """The scan from behind what is still empty of the range, if nothing was found in it."""
+        end = self._stop if self.lowest is None else self.lowest
+        if scan.reverse or not self._start <= scan.start < end:
+            return scan
+        return structs.replace(scan, start=min(end, scan.stop))
+
 
 async def page_behind_deletions(
     scan: Scan,
     read: Callable[[Scan, int], ScanPage],
     pause: Callable[[], Awaitable[object]],
     put_meanwhile: PutMeanwhile,
+    borders: Iterable[bytes] = (),
 ) -> ScanPage:
     """The page of a scan whose first try came upon nothing before it gave up.
 
     `read` reads a part of the range; where its second argument is n, it may pass 2**n times
     as many deleted rows as usual. Between two parts there is a `pause`, in which rows may be
     put, also into parts that were empty: so what is returned is read in one go at the end,
-    from the first key on that can be there.
+    from the first key on that can be there. `borders` are in order, and in the range.
     """
+    if not scan.reverse:
+        scan = await _behind_empty_parts(scan, read, pause, borders)
     shared = _shared(scan.start, scan.stop)
     low, high = _number(scan.start, shared), _number(scan.stop, shared)
     width, step_bits, patience = high - low, FIRST_STEP_BITS, 0
@@ -65,7 +100,7 @@ async def page_behind_deletions(
             scan, low = structs.replace(scan, start=part.stop), border
             width, step_bits = width << STEP_BITS, STEP_BITS
             continue
-        if scan.reverse or first is None:
+        if scan.reverse or first is None or (part is scan and put_meanwhile.lowest is None):
             return page
         put_meanwhile.lowest = None
         scan = structs.replace(scan, start=first)
@@ -73,6 +108,21 @@ async def page_behind_deletions(
         if whole.entries or not whole.more:
             return whole
         low = _number(first, shared)  # it was put, and deleted again
+
+
+async def _behind_empty_parts(
+    scan: Scan,
+    read: Callable[[Scan, int], ScanPage],
+    pause: Callable[[], Awaitable[object]],
+    borders: Iterable[bytes],
+) -> Scan:
+    for border in borders:
+        await pause()
+        page = read(structs.replace(scan, stop=border), 0)
+        if page.entries or page.more:
+            break
+        scan = structs.replace(scan, start=border)
+    return scan
 
 
 def _first_key(page: ScanPage, part: Scan, put: bytes | None) -> bytes | None:

@@ -27,7 +27,7 @@ from objectd.metadata._rocksdict_rows import Snapshot
 from objectd.metadata.decisions import Decision, State, Writes
 from objectd.metadata.directories import make_durable_directory
 from objectd.metadata.flushing import Flushes
-from objectd.metadata.narrowing import PutMeanwhile, page_behind_deletions
+from objectd.metadata.narrowing import Deleted, PutMeanwhile, page_behind_deletions
 from objectd.metadata.scanning import Scan, read_page, scan_page
 
 SKIPPED_KEYS_MAX = 10_000
@@ -80,6 +80,8 @@ class RocksMetadata:
         self._run_in_thread = host.run_in_thread
         self._tidying: Deferred[None] = succeed(None)
         self._slow_scans: list[PutMeanwhile] = []
+        self._found_empty = PutMeanwhile(b"", b"")
+        self._deleted = Deleted()
         self._flushes: Flushes[Snapshot] = Flushes(
             take_state=database.snapshot,
             sync=database.sync,
@@ -119,6 +121,7 @@ class RocksMetadata:
 
     async def _page(self, scan: Scan) -> ScanPage:
         snapshot = self._durable_state()
+        scan = self._found_empty.past(scan)
         page = _page(snapshot, scan, SKIPPED_KEYS_MAX)
         if page.entries or not page.more:
             return page
@@ -131,9 +134,14 @@ class RocksMetadata:
         self._slow_scans.append(put_meanwhile)
         try:
             pause = partial(deferLater, self._clock, 0)
-            return await page_behind_deletions(scan, read, pause, put_meanwhile)
+            borders = self._deleted.between(scan.start, scan.stop)
+            page = await page_behind_deletions(scan, read, pause, put_meanwhile, borders)
         finally:
             self._slow_scans.remove(put_meanwhile)
+        if not scan.reverse:
+            end = page.entries[0].key if page.entries else scan.stop
+            self._found_empty = PutMeanwhile(scan.start, end)
+        return page
 
     async def commit(self, commit: Commit) -> int:
         if self._flushes.waiting >= COMMITS_WAITING_MAX:
@@ -183,8 +191,9 @@ class RocksMetadata:
             self._flushes.fail(error)
             raise
         self._flushes.written()
-        for slow_scan in self._slow_scans:
-            slow_scan.note(writes.puts)
+        for scanned in (*self._slow_scans, self._found_empty):
+            scanned.note(writes.puts)
+        self._deleted.note(writes.deletes)
         if self._database.deleted_rows >= DELETED_ROWS_MAX and self._tidying.called:
             self._tidying = Deferred.fromCoroutine(self._tidy())
 

@@ -107,7 +107,7 @@ def _rolled_up(reading: Reading, scan: Scan) -> Iterator[Entry]:
     occurrence after the scan's prefix included. Past it the next row is sought, not read to."""
     prefix, delimiter = scan.prefix, scan.delimiter
     for entry in reading:
-        key = entry[0]
+        key = entry.key
         found = key.find(delimiter, len(prefix)) if key.startswith(prefix) else -1
         if found < 0:
             yield entry

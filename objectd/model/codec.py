@@ -10,6 +10,7 @@ every metadata store has its own, and a damaged record must cost that record onl
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import TypeVar
 
 import msgspec
@@ -26,9 +27,14 @@ _R = TypeVar("_R", bound=Record)
 _CRC = struct.Struct(">I")
 _HEAD = struct.Struct(">BH")
 _HEAD_BYTES = _HEAD.size
+_PACKED = slice(_HEAD_BYTES, None)
+_ARRAY = struct.Struct(">BI")
+_ARRAY_TAG = 0xDD
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_head = msgspec.msgpack.Decoder(ObjectHead).decode
+_decode_tail = msgspec.msgpack.Decoder(ObjectTail).decode
+_decode_heads = msgspec.msgpack.Decoder(list[ObjectHead]).decode
 _decoders: dict[type[Record], msgspec.msgpack.Decoder[Record]] = {}
 
 
@@ -72,8 +78,38 @@ def decode_object_head(value: bytes) -> ObjectHead:
     return _decode_object_head_step_by_step(value)
 
 
+def decode_object_heads(values: Sequence[bytes]) -> list[ObjectHead]:
+    """The heads of many object rows. Raises `DamagedRecord` if any of them is damaged."""
+    # Each is checked alone, and all are decoded as one array: 0.5 µs each instead of 0.6.
+    packed = [_ARRAY.pack(_ARRAY_TAG, len(values))]
+    try:
+        for value in values:
+            end = _HEAD_BYTES + (value[1] << 8 | value[2])
+            front = value[:end]
+            if value[0] != VERSION or crc32c(front) != _CRC.unpack_from(value, end)[0]:
+                break
+            packed.append(front[_PACKED])
+        else:
+            return _decode_heads(b"".join(packed))
+    except (IndexError, struct.error, msgspec.ValidationError, msgspec.DecodeError):
+        pass
+    return [decode_object_head(value) for value in values]
+
+
 def decode_object(value: bytes) -> tuple[ObjectHead, ObjectTail]:
     """Head and tail of an object row. Raises `DamagedRecord`."""
+    # As above: 1.8 µs instead of 2.7.
+    try:
+        end = _HEAD_BYTES + (value[1] << 8 | value[2])
+        front, back = value[:end], value[end + 4 : -4]
+        if (
+            value[0] == VERSION
+            and crc32c(front) == _CRC.unpack_from(value, end)[0]
+            and crc32c(back) == _CRC.unpack_from(value, len(value) - 4)[0]
+        ):
+            return _decode_head(front[_PACKED]), _decode_tail(back)
+    except (IndexError, struct.error, msgspec.ValidationError, msgspec.DecodeError):
+        pass
     head = decode_object_head(value)
     back = value[_head_end(value) + 4 : -4]
     _check_crc(ObjectTail, back, value[-4:])

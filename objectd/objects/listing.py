@@ -10,6 +10,8 @@ differ only where keys are rolled up into common prefixes:
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import attrs
 import msgspec
 from twisted.logger import Logger
@@ -17,7 +19,11 @@ from twisted.logger import Logger
 from objectd.errors import DamagedRecord
 from objectd.interfaces import Entry
 from objectd.model import keys
-from objectd.model.codec import OBJECT_HEAD_BYTES_MAX, decode_object_head
+from objectd.model.codec import (
+    OBJECT_HEAD_BYTES_MAX,
+    decode_object_head,
+    decode_object_heads,
+)
 from objectd.model.records import ObjectHead
 from objectd.objects.buckets import Buckets
 from objectd.objects.core import Core
@@ -101,16 +107,21 @@ def _after(entry: Entry) -> bytes:
 
 
 def _page(entries: list[Entry], base_bytes: int, next_start: bytes | None) -> ObjectPage:
-    objects: list[ListedObject] = []
-    prefixes: list[str] = []
-    for key, value, _ in entries:
-        name = key[base_bytes:].decode()
-        if value is None:
-            prefixes.append(name)
-            continue
+    name = slice(base_bytes, None)
+    prefixes = [entry.key[name].decode() for entry in entries if entry.value is None]
+    names = [entry.key[name].decode() for entry in entries if entry.value is not None]
+    values = [entry.value for entry in entries if entry.value is not None]
+    try:
+        objects = list(map(ListedObject, names, decode_object_heads(values)))
+    except DamagedRecord:
+        objects = list(_undamaged(names, values))
+    last = entries[-1].key[name].decode() if entries else ""
+    return ObjectPage(objects, prefixes, last, next_start and next_start[base_bytes:])
+
+
+def _undamaged(names: Sequence[str], values: Sequence[bytes]) -> Iterator[ListedObject]:
+    for name, value in zip(names, values, strict=True):
         try:
-            objects.append(ListedObject(name, decode_object_head(value)))
+            yield ListedObject(name, decode_object_head(value))
         except DamagedRecord as error:
             _log.error("left out of a listing: {key}: {error}", key=name, error=error)
-    last = entries[-1].key[base_bytes:].decode() if entries else ""
-    return ObjectPage(objects, prefixes, last, next_start and next_start[base_bytes:])

@@ -162,7 +162,7 @@ class Uploads:
         if parts_max == 0:
             return PartPage(upload, [], False)
         page = await self._core.metadata.scan(start, stop, limit=parts_max)
-        found = ((key, decoded(Part, key, value)) for key, value, _ in page.entries)
+        found = ((e.key, decoded(Part, e.key, e.value)) for e in page.entries)
         parts = [(keys.part_number(key), part) for key, part in found if part is not None]
         return PartPage(upload, parts, page.more)
 

@@ -33,8 +33,10 @@ class Usage:
 
 def count(batch: Batch, bucket_id: int, shard: int, *, objects: int, size_bytes: int) -> None:
     """Count what the batch adds (or, negative, takes away)."""
-    batch.add(keys.usage(bucket_id, shard, OBJECTS), objects)
-    batch.add(keys.usage(bucket_id, shard, BYTES), size_bytes)
+    if objects:
+        batch.add(keys.usage(bucket_id, shard, OBJECTS), objects)
+    if size_bytes:
+        batch.add(keys.usage(bucket_id, shard, BYTES), size_bytes)
 
 
 async def bucket_usage(metadata: IMetadataStore, bucket_id: int) -> Usage:
@@ -63,15 +65,15 @@ async def fold(metadata: IMetadataStore, writer: Writer, is_over: Callable[[int]
         page = await metadata.scan(start, stop, limit=1000)
         batch = Batch()
         shards = 0
-        for key, value, revision in page.entries:
-            bucket_id, quantity, shard = keys.usage_fields(key)
-            counted = _counted(key, value)
+        for entry in page.entries:
+            bucket_id, quantity, shard = keys.usage_fields(entry.key)
+            counted = _counted(entry.key, entry.value)
             if shard == BASE and counted is None:
-                await _remove(writer, key)  # or nothing could be added to it any more
+                await _remove(writer, entry.key)  # or nothing could be added to it any more
             if shard == BASE or not is_over(shard):
                 continue
-            batch.expect(At(key, revision))
-            batch.delete(key)
+            batch.expect(At(entry.key, entry.revision))
+            batch.delete(entry.key)
             batch.add(keys.usage(bucket_id, BASE, quantity), counted or 0)
             shards += 1
         try:

@@ -73,7 +73,7 @@ async def _discarding(core: Core, candidates: Sequence[Entry]) -> Batch:
 async def empty_trash(core: Core, entries: Sequence[Entry], report: Report, pace: Pace) -> None:
     """Unlink files, which no read can need any more, and forget them. A drive that fails
     keeps its trash for later and does not keep others from being emptied."""
-    found = [(key, decoded(BlobTrash, key, value)) for key, value, _ in entries]
+    found = [(e.key, decoded(BlobTrash, e.key, e.value)) for e in entries]
     known = [(key, trash) for key, trash in found if trash is not None]
     known.sort(key=lambda pair: pair[1].drive)
     for drive, pairs in groupby(known, key=lambda pair: pair[1].drive):

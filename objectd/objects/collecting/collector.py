@@ -142,9 +142,9 @@ class Collector:
             unlisted = [e for e in entries if not is_listed(listed, keys.part_number(e.key))]
             batch = Batch()
             batch.expect(*expected)
-            for key, value, _ in unlisted:
-                batch.delete(key)
-                part = decoded(Part, key, value)
+            for entry in unlisted:
+                batch.delete(entry.key)
+                part = decoded(Part, entry.key, entry.value)
                 if part is not None:
                     references.release_part(batch, part, self._core.now_us())
             if unlisted and not await commit_unless_changed(self._core.writer, batch):
@@ -165,8 +165,8 @@ class Collector:
         bucket_id = keys.queued_bucket(entry.key)
         async for uploads in pages(self._core.metadata, keys.uploads(bucket_id)):
             batch = Batch()
-            for key, _, revision in uploads:
-                give_up(batch, key, revision, self._core.now_us())
+            for upload in uploads:
+                give_up(batch, upload.key, upload.revision, self._core.now_us())
             if not await commit_unless_changed(self._core.writer, batch):
                 return
         batch = Batch()

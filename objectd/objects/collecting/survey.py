@@ -56,8 +56,8 @@ async def survey(core: Core) -> Survey:
     async for entries in pages(core.metadata, keys.BLOB_CANDIDATES):
         await _blobs(core, entries, found)
     async for entries in pages(core.metadata, keys.BLOB_TRASH):
-        for key, value, _ in entries:
-            trash = decoded(BlobTrash, key, value)
+        for entry in entries:
+            trash = decoded(BlobTrash, entry.key, entry.value)
             found.files_in_trash += trash is not None
             found.trash_bytes += trash.size_bytes if trash is not None else 0
     return found
@@ -96,9 +96,9 @@ async def _manifest(core: Core, uid: bytes, found: Survey) -> None:
 async def _parts(core: Core, upload: bytes, listed: bytes, found: Survey) -> None:
     """The parts of an upload that are not listed."""
     async for entries in pages(core.metadata, keys.parts(upload)):
-        for key, value, _ in entries:
-            if not is_listed(listed, keys.part_number(key)):
-                part = decoded(Part, key, value)
+        for entry in entries:
+            if not is_listed(listed, keys.part_number(entry.key)):
+                part = decoded(Part, entry.key, entry.value)
                 found.parts_to_drop += 1
                 found.part_bytes += part.size_bytes if part is not None else 0
 

@@ -10,7 +10,13 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.interfaces import Entry, ScanPage
-from objectd.metadata.narrowing import PutMeanwhile, page_behind_deletions
+from objectd.metadata.narrowing import (
+    BORDERS_MAX,
+    DELETIONS_A_BORDER,
+    Deleted,
+    PutMeanwhile,
+    page_behind_deletions,
+)
 from objectd.metadata.scanning import Scan
 
 SKIPPED_MAX = 10
@@ -18,13 +24,15 @@ SKIPPED_MAX = 10
 KEYS = st.binary(max_size=6) | st.integers(0, 3000).map(lambda n: b"even/%09d" % n)
 
 
-class Deleted:
+class DeletedRows:
     """Rows of which some are deleted: a read gives up after `SKIPPED_MAX` of those in a row."""
 
     def __init__(self, deleted: list[bytes], live: list[bytes]) -> None:
         self._keys = sorted({*deleted, *live})
         self._live = set(live)
         self.passed_most = 0
+        self.reads = 0
+        self.borders: list[bytes] = []
         self.changes: list[tuple[bytes, bool]] = []
         """What others put or delete in each pause, the last first."""
 
@@ -33,6 +41,7 @@ class Deleted:
         return sorted(self._live)
 
     def read(self, scan: Scan, patience: int) -> ScanPage:
+        self.reads += 1
         found: list[Entry] = []
         passed = 0
         first = bisect_left(self._keys, scan.start)
@@ -68,8 +77,9 @@ class Deleted:
                     self._apply(*self.changes.pop(), put_meanwhile)
                 return succeed(None)
 
+            borders = sorted({key for key in self.borders if scan.start < key < scan.stop})
             found = Deferred.fromCoroutine(
-                page_behind_deletions(scan, self.read, pause, put_meanwhile)
+                page_behind_deletions(scan, self.read, pause, put_meanwhile, borders)
             )
             result: list[ScanPage] = []
             found.addCallback(result.append)
@@ -78,14 +88,27 @@ class Deleted:
 
 
 class NarrowingTests(SynchronousTestCase):
-    @given(st.lists(KEYS, max_size=60), st.lists(KEYS, max_size=5), KEYS, KEYS, st.integers(1, 3))
+    @given(
+        st.lists(KEYS, max_size=60),
+        st.lists(KEYS, max_size=5),
+        st.tuples(KEYS, KEYS),
+        st.integers(1, 3),
+        st.lists(KEYS, max_size=5),
+    )
     def test_finds_what_is_there(
-        self, deleted: list[bytes], live: list[bytes], start: bytes, stop: bytes, limit: int
+        self,
+        deleted: list[bytes],
+        live: list[bytes],
+        ends: tuple[bytes, bytes],
+        limit: int,
+        borders: list[bytes],
     ) -> None:
         """The page begins with the first row of the range, whatever is deleted before it, and
         is never told to go on without a row to go on from."""
-        start, stop = sorted((start, stop))
-        page = Deleted(deleted, live).first_page(Scan(start, stop, limit))
+        start, stop = sorted(ends)
+        rows = DeletedRows(deleted, live)
+        rows.borders = borders
+        page = rows.first_page(Scan(start, stop, limit))
         expected = [key for key in sorted(set(live)) if start <= key < stop]
         got = [entry.key for entry in page.entries]
         self.assertEqual(got, expected[: len(got)])
@@ -99,14 +122,20 @@ class NarrowingTests(SynchronousTestCase):
         st.lists(KEYS, min_size=20, max_size=60),
         st.lists(KEYS, max_size=3),
         st.lists(st.tuples(KEYS, st.booleans()), max_size=30),
+        st.lists(KEYS, max_size=5),
     )
     def test_shows_one_moment(
-        self, deleted: list[bytes], live: list[bytes], changes: list[tuple[bytes, bool]]
+        self,
+        deleted: list[bytes],
+        live: list[bytes],
+        changes: list[tuple[bytes, bool]],
+        borders: list[bytes],
     ) -> None:
         """Whatever is put and deleted while it is under way, a page shows what is there at its
         end, from the first row of the range on."""
-        rows = Deleted(deleted, live)
+        rows = DeletedRows(deleted, live)
         rows.changes = changes
+        rows.borders = borders
         page = rows.first_page(Scan(b"", b"\xff" * 8, 3))
         got = [entry.key for entry in page.entries]
         self.assertEqual(got, rows.live[: len(got)])
@@ -115,7 +144,7 @@ class NarrowingTests(SynchronousTestCase):
     def test_never_goes_far_at_once(self) -> None:
         """Of very many deleted rows no read passes more than a few, as long as keys differ."""
         keys = [b"photos/%05d/%08d" % (n // 100, n) for n in range(20_000)]
-        rows = Deleted(keys, [b"videos/1", b"videos/2"])
+        rows = DeletedRows(keys, [b"videos/1", b"videos/2"])
         page = rows.first_page(Scan(b"", b"\xff", 1000))
         self.assertEqual([entry.key for entry in page.entries], [b"videos/1", b"videos/2"])
         self.assertFalse(page.more)
@@ -124,6 +153,55 @@ class NarrowingTests(SynchronousTestCase):
     def test_keys_that_are_alike_for_long(self) -> None:
         """Where keys differ only very late, going further takes the place of going less far."""
         keys = [b"k" * 400 + b"%04d" % n for n in range(1000)]
-        rows = Deleted(keys, [b"l"])
+        rows = DeletedRows(keys, [b"l"])
         page = rows.first_page(Scan(b"", b"\xff", 1))
         self.assertEqual([entry.key for entry in page.entries], [b"l"])
+
+    def test_borders(self) -> None:
+        """Where it is known what was deleted, one read for each border is enough."""
+        keys = [b"photos/%05d" % n for n in range(100)]
+        rows = DeletedRows(keys, [b"videos/1"])
+        rows.borders = keys[::SKIPPED_MAX]
+        page = rows.first_page(Scan(b"", b"\xff", 1))
+        self.assertEqual([entry.key for entry in page.entries], [b"videos/1"])
+        self.assertEqual(rows.passed_most, SKIPPED_MAX + 1)
+        self.assertEqual(rows.reads, 1 + len(rows.borders) + 1)
+
+
+class DeletedTests(SynchronousTestCase):
+    @given(st.lists(st.integers(0, 3 * DELETIONS_A_BORDER), max_size=4))
+    def test_every_so_many(self, sizes: list[int]) -> None:
+        """However deletions come, one of so many is a border."""
+        keys = [b"%08d" % n for n in range(sum(sizes))]
+        deleted = Deleted()
+        start = 0
+        for size in sizes:
+            deleted.note(keys[start : start + size])
+            start += size
+        self.assertEqual(deleted.between(b"", b"9"), keys[::DELETIONS_A_BORDER][-BORDERS_MAX:])
+
+    def test_limits(self) -> None:
+        """Borders lie between the ends, and only the last ones are kept."""
+        keys = [b"%08d" % n for n in range((BORDERS_MAX + 1) * DELETIONS_A_BORDER)]
+        deleted = Deleted()
+        deleted.note(keys)
+        borders = deleted.between(b"", b"9")
+        self.assertEqual(borders[0], keys[DELETIONS_A_BORDER])
+        self.assertEqual(len(borders), BORDERS_MAX)
+        self.assertEqual(deleted.between(borders[0], borders[-1]), borders[1:-1])
+
+
+class PutMeanwhileTests(SynchronousTestCase):
+    @given(KEYS, KEYS, st.lists(KEYS), KEYS, KEYS, st.booleans())
+    def test_past_what_is_empty(
+        self, start: bytes, stop: bytes, put: list[bytes], first: bytes, end: bytes, reverse: bool
+    ) -> None:
+        """A scan that begins in a range that was empty is shortened, and loses no row."""
+        found_empty = PutMeanwhile(start, stop)
+        found_empty.note(put)
+        scan = Scan(first, end, 1, reverse)
+        shorter = found_empty.past(scan)
+        there = [key for key in put if first <= key < end]
+        self.assertEqual(there, [key for key in put if shorter.start <= key < shorter.stop])
+        if not reverse and not put and start <= first < stop <= end:
+            self.assertEqual(shorter.start, stop)

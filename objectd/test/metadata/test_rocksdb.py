@@ -15,9 +15,21 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.errors import Conflict, CounterLimitReached, StoreBusy, StoreFailed, StoreFull
-from objectd.interfaces import Absent, Add, Change, Commit, Delete, Host, Present, Put, Token
+from objectd.interfaces import (
+    Absent,
+    Add,
+    Change,
+    Commit,
+    Delete,
+    Host,
+    IMetadataStore,
+    Present,
+    Put,
+    Token,
+)
 from objectd.metadata import rocksdb
 from objectd.metadata._rocksdict import Database
+from objectd.metadata._rocksdict_rows import ROWS_AT_ONCE
 from objectd.metadata.decisions import Writes
 from objectd.metadata.flushing import CROWD, CROWD_SECONDS_MIN
 from objectd.metadata.rocksdb import SKIPPED_KEYS_MAX, Settings, open_store
@@ -260,9 +272,30 @@ class GroupCommitTests(SynchronousTestCase):
         self.successResultOf(closing)
 
 
+class ScanTests(SynchronousTestCase):
+    def test_pages_of_any_size(self) -> None:
+        """However many rows are read at once, a page has what it is to have."""
+        host, clock = make_host(self.mktemp())
+        store = result_of(clock, opened(partial(open_store, Settings()), host))
+        self.addCleanup(lambda: result_of(clock, store.close()))
+        token = Token(result_of(clock, store.begin_incarnation()), 1)
+        keys = [b"k%06d" % n for n in range(2 * ROWS_AT_ONCE + 2)]
+        puts = tuple(Put(key, key) for key in keys)
+        result_of(clock, store.commit(Commit(token, 1, puts)))
+        for rows in (1, ROWS_AT_ONCE, 2 * ROWS_AT_ONCE, len(keys) - 1):
+            for limit in (rows - 1, rows, rows + 1):
+                for head_bytes in (3, None):
+                    scan = store.scan(b"k", b"l", limit=max(limit, 1), head_bytes=head_bytes)
+                    page = result_of(clock, scan)
+                    values = [key[:head_bytes] for key in keys[: max(limit, 1)]]
+                    self.assertEqual([entry.value for entry in page.entries], values)
+                    self.assertEqual(page.more, limit < len(keys))
+
+
 class TombstoneTests(SynchronousTestCase):
     def test_scan_behind_many_deletions(self) -> None:
-        """A scan that finds only deleted rows lets the reactor work before it goes on."""
+        """A scan that finds only deleted rows lets the reactor work before it goes on; the next
+        one need not pass them, and sees what was put among them."""
         host, clock = make_host(self.mktemp())
         store = result_of(clock, opened(partial(open_store, Settings()), host))
         self.addCleanup(lambda: result_of(clock, store.close()))
@@ -285,6 +318,14 @@ class TombstoneTests(SynchronousTestCase):
             page = self.successResultOf(scan)
             self.assertEqual([e.key for e in page.entries], [] if reverse else [b"l"])
             self.assertFalse(page.more)
+        self.assertEqual(self.keys_at_once(store), [b"l"])
+        commit = Commit(Token(incarnation, sequence + 2), 0, (Put(b"k000001", b"again"),))
+        result_of(clock, store.commit(commit))
+        self.assertEqual(self.keys_at_once(store), [b"k000001"])
+
+    def keys_at_once(self, store: IMetadataStore) -> list[bytes]:
+        page = self.successResultOf(Deferred.fromCoroutine(store.scan(b"j", b"m", limit=1)))
+        return [entry.key for entry in page.entries]
 
     def test_deleted_rows_do_not_stay(self) -> None:
         """After many deletions what is in memory goes to tables, where deleted rows are taken

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from google_crc32c import value as crc32c
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -15,6 +16,7 @@ from objectd.model.codec import (
     decode_counter,
     decode_object,
     decode_object_head,
+    decode_object_heads,
     decode_payload,
     encode,
     encode_counter,
@@ -79,6 +81,15 @@ PARTS = st.builds(
 )
 
 
+NO_TAIL = ObjectTail(Nothing(), Headers(), {}, ())
+
+
+def framed(packed: bytes) -> bytes:
+    """What an object's row begins with, around any head."""
+    front = bytes((VERSION,)) + len(packed).to_bytes(2, "big") + packed
+    return front + int(crc32c(front)).to_bytes(4, "big")
+
+
 def flipped(data: bytes, at: int, bits: int) -> bytes:
     position = at % len(data)
     return data[:position] + bytes((data[position] ^ bits,)) + data[position + 1 :]
@@ -96,6 +107,27 @@ class CodecTests(SynchronousTestCase):
         value = encode_object(head, tail)
         self.assertEqual(decode_object(value), (head, tail))
         self.assertEqual(decode_object_head(value[:OBJECT_HEAD_BYTES_MAX]), head)
+
+    @given(st.lists(HEADS, max_size=20), st.integers(0), st.integers(1, 255))
+    def test_many_heads(self, heads: list[ObjectHead], at: int, bits: int) -> None:
+        """Many heads are read as each of them is, and refused if one is damaged."""
+        values = [encode_object(head, NO_TAIL) for head in heads]
+        self.assertEqual(decode_object_heads(values), heads)
+        if values:
+            chosen = at % len(values)
+            in_front = at % (len(values[chosen]) - len(msgspec.msgpack.encode(NO_TAIL)) - 4)
+            values[chosen] = flipped(values[chosen], in_front, bits)
+            with self.assertRaises(DamagedRecord):
+                decode_object_heads(values)
+
+    def test_heads_of_later_versions(self) -> None:
+        """Among many heads one with more fields is read, one that is no head is refused."""
+        head = golden_rows.HEAD
+        longer = msgspec.msgpack.encode([*msgspec.structs.astuple(head), "new"])
+        self.assertEqual(decode_object_heads([framed(longer)] * 2), [head] * 2)
+        for packed in (longer + longer, b"", msgspec.msgpack.encode({})):
+            with self.assertRaises(DamagedRecord):
+                decode_object_heads([framed(longer), framed(packed)])
 
     @given(st.binary(max_size=100))
     def test_payload(self, data: bytes) -> None:
@@ -130,7 +162,13 @@ class CodecTests(SynchronousTestCase):
     @given(st.binary(max_size=60))
     def test_noise(self, data: bytes) -> None:
         """Noise is refused as damaged and never breaks the decoder."""
-        for read in (decode_object, decode_object_head, lambda data: decode(Part, data)):
+        readers = (
+            decode_object,
+            decode_object_head,
+            lambda data: decode_object_heads([data]),
+            lambda data: decode(Part, data),
+        )
+        for read in readers:
             with self.assertRaises(DamagedRecord):
                 read(data)
 
