@@ -41,6 +41,10 @@ BUCKETS_VARIABLE = "OBJECTD_BUCKETS"
 
 THREADS_MAX = 16
 
+WORKERS_NICENESS = 10
+"""A worker's threads hash, read and write large bodies. Where the processors are busy they leave
+them to small requests, of any worker, and to the owner, for whom others wait."""
+
 
 @contextmanager
 def hosted(
@@ -53,7 +57,8 @@ def hosted(
     joins: bool = False,
 ) -> Iterator[Host]:
     """What providers are given, with a pool of threads that ends with the context."""
-    threads = Threads(reactor, THREADS_MAX, "objectd")
+    niceness = WORKERS_NICENESS if joins else 0
+    threads = Threads(reactor, THREADS_MAX, "objectd", niceness=niceness)
     try:
         yield Host(
             data_directory=data_directory,

@@ -6,11 +6,13 @@ hands each call on. Some ten thousand calls a second need neither.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
-from threading import Lock, Thread
+from threading import Lock, Thread, get_native_id
 from typing import ParamSpec, TypeAlias, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -28,13 +30,16 @@ class Threads:
 
     Called with a function and its arguments it is a `RunInThread`: what the function returns
     or raises comes on a Deferred that fires in the reactor's thread. Cancelling that does not
-    stop the call.
+    stop the call. By `niceness` its threads stand back behind all others.
     """
 
-    def __init__(self, reactor: IReactorFromThreads, threads_max: int, name: str) -> None:
+    def __init__(
+        self, reactor: IReactorFromThreads, threads_max: int, name: str, *, niceness: int = 0
+    ) -> None:
         self._reactor = reactor
         self._threads_max = threads_max
         self._name = name
+        self._niceness = niceness
         self._calls: SimpleQueue[_Call | None] = SimpleQueue()
         self._threads: list[Thread] = []
         self._free = 0
@@ -100,6 +105,8 @@ class Threads:
         thread.start()
 
     def _work(self) -> None:
+        if self._niceness:
+            _stand_back(self._niceness)
         while (call := self._calls.get()) is not None:
             call()
             del call  # an idle thread holds nothing of what it was given
@@ -144,3 +151,10 @@ class Line:
         with self._lock:
             self._goes_on = bool(self._waiting)
             return self._waiting.popleft() if self._goes_on else None
+
+
+def _stand_back(niceness: int) -> None:
+    """Lower the priority of this thread, where threads have one of their own (`nice(2)`)."""
+    if sys.platform == "linux":
+        thread = get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + niceness)

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from threading import Barrier, Event, Lock, Thread, active_count, current_thread, main_thread
+from threading import (
+    Barrier,
+    Event,
+    Lock,
+    Thread,
+    active_count,
+    current_thread,
+    get_native_id,
+    main_thread,
+)
 from typing import Any
+from unittest import skipUnless
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorFromThreads
@@ -53,6 +65,17 @@ class ThreadsTests(SynchronousTestCase):
         self.assertEqual(given, [1, 2])
         self.assertIsNot(thread, main_thread())
         self.failureResultOf(raised, ValueError)
+
+    @skipUnless(sys.platform == "linux", "threads have no priority of their own elsewhere")
+    def test_nice(self) -> None:
+        """Threads stand back, and nothing else of the process does."""
+        before = os.getpriority(os.PRIO_PROCESS, 0)
+        nice = Threads(self.reactor, 1, "nice", niceness=3)
+        found = nice(lambda: os.getpriority(os.PRIO_PROCESS, get_native_id()))
+        nice.stop()
+        self.reactor.take()
+        self.assertEqual(self.successResultOf(found), min(before + 3, 19))
+        self.assertEqual(os.getpriority(os.PRIO_PROCESS, 0), before)
 
     def test_calls_at_once(self) -> None:
         """As many calls run at once as there may be threads."""
