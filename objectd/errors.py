@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from objectd.interfaces import Expectation, Row, Token
 
@@ -283,14 +283,20 @@ class CommitInvalid(ObjectdError):
 class Conflict(ObjectdError):
     """An expectation did not hold; nothing was applied.
 
-    `rows` gives, for each expectation that failed, the row that was found instead (for
-    `EmptyRange` the first one), from the state that the commit was checked against.
-    These rows must never fill a cache.
+    `failed` gives, for each expectation that failed, the key and the row that were found
+    instead (for `EmptyRange` the first one). `rows` are the rows of the keys that were
+    expected anything of, also of what held, as far as the store tells. All are of one state of
+    the store, are durable, and may have changed since.
     """
 
-    def __init__(self, rows: Sequence[tuple[Expectation, bytes, Row | None]]) -> None:
-        super().__init__(f"{len(rows)} expectation(s) of the commit did not hold")
-        self.rows = tuple(rows)
+    def __init__(
+        self,
+        failed: Sequence[tuple[Expectation, bytes, Row | None]],
+        rows: Mapping[bytes, Row | None] | None = None,
+    ) -> None:
+        super().__init__(f"{len(failed)} expectation(s) of the commit did not hold")
+        self.failed = tuple(failed)
+        self.rows = {} if rows is None else rows
 
 
 class CounterLimitReached(ObjectdError):

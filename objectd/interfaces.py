@@ -304,6 +304,10 @@ class IMetadataStore(Interface):
     async def get(keys: Sequence[bytes]) -> list[Row | None]:
         """The rows of these keys, in their order, from one snapshot."""
 
+    def known(keys: Sequence[bytes]) -> list[Row | None] | None:
+        """What `get` would return now, if that can be told without waiting; None otherwise,
+        and a provider that never can always returns None. Has no effect."""
+
     async def scan(
         start: bytes,
         stop: bytes,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from typing_extensions import override
 
-from objectd.errors import AnswerLost, ObjectdError, StoreFailed
+from objectd.errors import AnswerLost, Conflict, ObjectdError, StoreFailed
 from objectd.interfaces import Append, Change, Commit, DeleteRange, IMetadataStore
 from objectd.metadata.forwarding import ForwardingMetadata
 from objectd.metadata.slots import GENERATION, Slots
@@ -18,9 +18,11 @@ class AnnouncedMetadata(ForwardingMetadata):
 
     The words of what a commit changes are odd from before the store takes it up until it is
     durable and can be read (or is refused) and no other commit that changes them is under way;
-    only then is it answered. If nobody can tell what became of a commit (the store failed, the
-    caller was cancelled) they stay odd: the owner that follows knows, and begins a new
-    generation, as making this one does.
+    only then is it answered. They have grown by 2 for each of these commits but those that met
+    a `Conflict`, which have changed nothing: what is kept stays good, and so is what the conflict
+    tells.
+    If nobody can tell what became of a commit (the store failed, the caller was cancelled) they
+    stay odd: the owner that follows knows, and begins a new generation, as making this one does.
 
     `on_fenced` is called when incarnations have been fenced, before that is answered.
     """
@@ -36,6 +38,7 @@ class AnnouncedMetadata(ForwardingMetadata):
         self._slots = slots
         self._on_fenced = on_fenced
         self._changing: dict[int, int] = {}
+        self._changed: dict[int, int] = {}
         slots.renew()
 
     @override
@@ -48,13 +51,13 @@ class AnnouncedMetadata(ForwardingMetadata):
         words = self._words(commit.changes)
         self._begin(words)
         try:
-            revision = await super().commit(commit)
+            revision = await self._store.commit(commit)
         except (StoreFailed, AnswerLost):
             raise
-        except ObjectdError:
-            self._end(words)
+        except ObjectdError as error:
+            self._end(words, changed=not isinstance(error, Conflict))
             raise
-        self._end(words)
+        self._end(words, changed=True)
         return revision
 
     def _words(self, changes: Sequence[Change]) -> Collection[int]:
@@ -70,6 +73,8 @@ class AnnouncedMetadata(ForwardingMetadata):
                     return (GENERATION,)
             elif (named := group(change.key)) is not None:
                 groups.add(named)
+        if len(groups) == 1:
+            return (self._slots.slot(groups.pop()),)
         return {self._slots.slot(named) for named in groups}
 
     def _begin(self, words: Collection[int]) -> None:
@@ -80,12 +85,17 @@ class AnnouncedMetadata(ForwardingMetadata):
             if not under_way:
                 self._slots.mark(index)
 
-    def _end(self, words: Collection[int]) -> None:
-        changing = self._changing
+    def _end(self, words: Collection[int], *, changed: bool) -> None:
+        changing, changed_by = self._changing, self._changed
         for index in words:
+            commits = changed_by.pop(index, 0) + changed
             under_way = changing[index] - 1
             if under_way:
                 changing[index] = under_way
+                changed_by[index] = commits
+                continue
+            del changing[index]
+            if commits:
+                self._slots.clear(index, commits)
             else:
-                del changing[index]
-                self._slots.clear(index)
+                self._slots.unmark(index)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 
 from typing_extensions import override
 
-from objectd.interfaces import IMetadataStore, Row
+from objectd.errors import Conflict
+from objectd.interfaces import Absent, At, Commit, IMetadataStore, Put, Row, Token
 from objectd.metadata.forwarding import ForwardingMetadata
 from objectd.metadata.slots import GENERATION, Slots
 from objectd.model.keys import group
@@ -15,12 +17,28 @@ BYTES_MAX = 64 << 20
 VALUE_BYTES_MAX = 64 << 10
 """A larger value is not kept."""
 
+WRITTEN_CHANGES_MAX = 16
+"""Of a commit with more changes nothing is kept: it is not about one object."""
+
 ENTRY_BYTES = 500
 ROW_BYTES = 250
 """What a group and a row take of memory beside the bytes of keys and values."""
 
 _NO_GENERATION = 1
 """An odd number: nothing is kept under it."""
+
+_ONE_COMMIT = 2
+"""By how much one commit raises a slot."""
+
+_LOOKED_AT = (At, Absent)
+"""What is expected of a row by whoever knows what is there."""
+
+
+class _Seen(NamedTuple):
+    """The generation, and the index and number of each group's slot, at one moment."""
+
+    generation: int
+    slots: dict[bytes, tuple[int, int]]
 
 
 class _Entry:
@@ -39,8 +57,9 @@ class _Entry:
 class CachedMetadata(ForwardingMetadata):
     """Another process's store (`objectd.metadata.announcing`), of which rows are kept.
 
-    `get` is answered without suspending if every row is kept and current; then it returns the
-    very `Row` objects that it returned before. All else goes to the store.
+    `known` tells rows that are kept and current, and `get` is answered from them without
+    suspending if all are; both return the very `Row` objects that were returned before. All else
+    goes to the store.
 
     **Why what is kept is current.** A row is kept only if the slot of its group was even when
     it was asked for and had the same number when it came. Its number grows with every commit
@@ -49,6 +68,12 @@ class CachedMetadata(ForwardingMetadata):
     the slot has that number the same holds of every later moment. A commit that was answered
     has raised the number before, so whoever begins to read afterwards finds what is kept
     outdated (and whoever has seen its effect earlier, while the number was odd, too).
+
+    **What a commit tells.** A row that it expected `At` a revision or `Absent`, and has put, is
+    kept if its slot has grown by what one commit adds to it: that was this commit, so nobody else
+    has changed the row since it was put. This holds of a commit that was sent once, and so of
+    tokens in ascending order only. The rows that a `Conflict` tells are kept as if they had been
+    asked for.
 
     **Why several rows are of one moment.** All were current from when they came until their
     slots were looked at, one after the other, in the call that returns them: so all were at
@@ -70,9 +95,15 @@ class CachedMetadata(ForwardingMetadata):
         self._generation = _NO_GENERATION
         self._entries: dict[bytes, _Entry] = {}
         self._size_bytes = 0
+        self._last_token = Token(0, 0)
 
     @override
     async def get(self, keys: Sequence[bytes]) -> list[Row | None]:
+        rows = self.known(keys)
+        return await self._fetch(keys) if rows is None else rows
+
+    @override
+    def known(self, keys: Sequence[bytes]) -> list[Row | None] | None:
         words, entries = self._words, self._entries
         rows = []
         try:
@@ -87,10 +118,32 @@ class CachedMetadata(ForwardingMetadata):
                     return rows
         except KeyError:
             pass
-        return await self._fetch(keys)
+        return None
+
+    @override
+    async def commit(self, commit: Commit) -> int:
+        written: dict[bytes, bytes] = {}
+        if commit.token > self._last_token:
+            self._last_token = commit.token
+            written = _written(commit)
+        seen = self._see(written)
+        try:
+            revision = await self._store.commit(commit)
+        except Conflict as conflict:
+            self._keep_all(seen, [told for told in conflict.rows.items() if told[0] in written])
+            raise
+        rows = [(key, Row(value, revision)) for key, value in written.items()]
+        self._keep_all(seen, rows, raised=_ONE_COMMIT)
+        return revision
 
     async def _fetch(self, keys: Sequence[bytes]) -> list[Row | None]:
         """Ask for all of them, and keep those that stayed the same meanwhile."""
+        seen = self._see(keys)
+        rows = await self._store.get(keys)
+        self._keep_all(seen, zip(keys, rows, strict=True))
+        return rows
+
+    def _see(self, keys: Collection[bytes]) -> _Seen:
         words = self._words
         generation = words[GENERATION]
         slots: dict[bytes, tuple[int, int]] = {}
@@ -99,18 +152,24 @@ class CachedMetadata(ForwardingMetadata):
             if named is not None and named not in slots:
                 index = self._slots.slot(named)
                 slots[named] = index, words[index]
-        rows = await super().get(keys)
+        return _Seen(generation, slots)
+
+    def _keep_all(
+        self, seen: _Seen, rows: Iterable[tuple[bytes, Row | None]], *, raised: int = 0
+    ) -> None:
+        """Keep those whose slots have been raised by so much since they were seen, and no more."""
+        words, generation = self._words, seen.generation
         if generation % 2 or words[GENERATION] != generation:
-            return rows
+            return
         if generation != self._generation:
             self._begin(generation)
-        for key, row in zip(keys, rows, strict=True):
+        for key, row in rows:
             named = group(key)
             if named is not None:
-                index, number = slots[named]
+                index, number = seen.slots[named]
+                number += raised
                 if not number % 2 and words[index] == number:
                     self._keep(named, index, number, key, row)
-        return rows
 
     def _begin(self, generation: int) -> None:
         self._generation = generation
@@ -149,3 +208,11 @@ class CachedMetadata(ForwardingMetadata):
     def _drop(self, named: bytes, entry: _Entry) -> None:
         del self._entries[named]
         self._size_bytes -= entry.size_bytes
+
+
+def _written(commit: Commit) -> dict[bytes, bytes]:
+    """What a commit puts in place of what it knows to be there."""
+    if len(commit.changes) > WRITTEN_CHANGES_MAX:
+        return {}
+    replaced = {e.key for e in commit.expect if isinstance(e, _LOOKED_AT)}
+    return {c.key: c.value for c in commit.changes if isinstance(c, Put) and c.key in replaced}

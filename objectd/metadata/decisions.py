@@ -45,6 +45,8 @@ from objectd.model.codec import decode_counter, encode, encode_counter
 from objectd.model.records import Incarnation
 
 INCARNATION_MAX = (1 << 32) - 1
+CONFLICT_ROWS_MAX = 16
+CONFLICT_VALUE_BYTES_MAX = 64 << 10
 TOKENS_DELETED_SINGLY_MAX = 64
 """More tokens than this are forgotten by one range deletion."""
 
@@ -103,7 +105,7 @@ def decide_commit(state: State, commit: Commit) -> Decision[int]:
     lowest = _lowest_unanswered(state, token.incarnation)
     if token.sequence < lowest:
         raise TokenReused(token)
-    _check_expectations(state, commit.expect)
+    check_expectations(state, commit.expect)
     writes = _next_writes(state)
     _expand(state, commit, writes)
     writes.puts[token_key] = digest
@@ -153,6 +155,13 @@ def decide_fence(state: State, incarnations: Sequence[int]) -> Decision[None]:
     return Decision(None, writes)
 
 
+def tells_only(conflict: Conflict, state: State) -> bool:
+    """Whether all that it tells is so in this state as well."""
+    told = dict(conflict.rows)
+    told.update((key, row) for _, key, row in conflict.failed)
+    return all(state.row(key) == row for key, row in told.items())
+
+
 def visible(state: State, wanted: Sequence[bytes]) -> list[Row | None]:
     """The rows of these keys; the store's own rows are nobody's."""
     return [state.row(key) if key >= FIRST_KEY else None for key in wanted]
@@ -163,14 +172,26 @@ def _next_writes(state: State) -> Writes:
     return Writes(last.revision + 1 if last else 1, {_REVISION: b""})
 
 
-def _check_expectations(state: State, expect: Sequence[Expectation]) -> None:
+def check_expectations(state: State, expect: Sequence[Expectation]) -> None:
+    """Raise `Conflict` unless all of them hold."""
     failed = []
     for expectation in expect:
         holds, key, row = _look_up(state, expectation)
         if not holds:
             failed.append((expectation, key, row))
     if failed:
-        raise Conflict(failed)
+        raise Conflict(failed, _expected_rows(state, expect))
+
+
+def _expected_rows(state: State, expect: Sequence[Expectation]) -> dict[bytes, Row | None]:
+    """What a refused writer would read next: not all of a large commit."""
+    rows: dict[bytes, Row | None] = {}
+    for expectation in expect[:CONFLICT_ROWS_MAX]:
+        if not isinstance(expectation, EmptyRange):
+            row = state.row(expectation.key)
+            if row is None or len(row.value) <= CONFLICT_VALUE_BYTES_MAX:
+                rows[expectation.key] = row
+    return rows
 
 
 def _look_up(state: State, expectation: Expectation) -> tuple[bool, bytes, Row | None]:

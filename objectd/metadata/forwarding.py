@@ -24,6 +24,9 @@ class ForwardingMetadata:
     async def get(self, keys: Sequence[bytes]) -> list[Row | None]:
         return await self._store.get(keys)
 
+    def known(self, keys: Sequence[bytes]) -> list[Row | None] | None:
+        return self._store.known(keys)
+
     async def scan(
         self,
         start: bytes,

@@ -114,7 +114,8 @@ class Failed(_Message, frozen=True, tag="failed"):
 
 
 class FailedConflict(_Message, frozen=True, tag="conflict"):
-    rows: tuple[tuple[Expectation, bytes, Row | None], ...]
+    failed: tuple[tuple[Expectation, bytes, Row | None], ...]
+    rows: dict[bytes, Row | None]
 
 
 class FailedCounter(_Message, frozen=True, tag="counter"):
@@ -202,7 +203,7 @@ def from_error(error: Exception) -> Failure:
     asker as uncertain as a lost answer would."""
     match error:
         case Conflict():
-            return FailedConflict(error.rows)
+            return FailedConflict(error.failed, dict(error.rows))
         case CounterLimitReached():
             return FailedCounter(error.key, str(error.value), error.at_most)
         case Fenced():
@@ -219,7 +220,7 @@ def to_error(failure: Failure) -> ObjectdError:
     """The error, as the store raised it."""
     match failure:
         case FailedConflict():
-            return Conflict(failure.rows)
+            return Conflict(failure.failed, failure.rows)
         case FailedCounter():
             return CounterLimitReached(failure.key, int(failure.value), failure.at_most)
         case FailedFence():

@@ -55,6 +55,9 @@ class MemoryMetadata:
     async def get(self, keys: Sequence[bytes]) -> list[Row | None]:
         return decisions.visible(self._open_state(), keys)
 
+    def known(self, keys: Sequence[bytes]) -> list[Row | None] | None:
+        return decisions.visible(self._open_state(), keys)
+
     async def scan(
         self,
         start: bytes,

@@ -20,9 +20,17 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from objectd.errors import AnswerLost, Fenced, StoreBusy, StoreFailed
-from objectd.interfaces import Commit, IMetadataStore, Outcome, Row, ScanPage, Token
+from objectd.interfaces import (
+    COMMIT_BYTES_MAX,
+    Commit,
+    IMetadataStore,
+    Outcome,
+    Row,
+    ScanPage,
+    Token,
+)
 from objectd.metadata import frames
-from objectd.metadata.frames import Answer, Epoch, FrameReader, Request, Told
+from objectd.metadata.frames import Answer, Epoch, FrameReader, Request, Told, encode_message
 from objectd.metadata.limits import check_commit
 from objectd.metadata.scanning import Scan
 
@@ -77,13 +85,18 @@ class RemoteMetadata:
         self._closed = False
 
     async def begin_incarnation(self, above: int = 0) -> int:
-        return (await self._ask(frames.BeginIncarnation(above), frames.Number)).number
+        return (
+            await self._ask(encode_message(frames.BeginIncarnation(above)), frames.Number)
+        ).number
 
     async def fence(self, incarnations: Sequence[int]) -> None:
-        await self._ask(frames.Fence(tuple(incarnations)), frames.Done)
+        await self._ask(encode_message(frames.Fence(tuple(incarnations))), frames.Done)
 
     async def get(self, keys: Sequence[bytes]) -> list[Row | None]:
         return (await self._read(frames.Get(tuple(keys)), frames.Rows)).rows
+
+    def known(self, keys: Sequence[bytes]) -> list[Row | None] | None:
+        return None
 
     async def scan(
         self,
@@ -100,11 +113,10 @@ class RemoteMetadata:
         return (await self._read(scan, frames.Page)).page
 
     async def commit(self, commit: Commit) -> int:
-        check_commit(commit)
-        return (await self._ask(frames.Apply(commit), frames.Number)).number
+        return (await self._ask(_encoded(commit), frames.Number)).number
 
     async def outcome(self, token: Token) -> Outcome:
-        return (await self._ask(frames.AskOutcome(token), frames.Became)).outcome
+        return (await self._ask(encode_message(frames.AskOutcome(token)), frames.Became)).outcome
 
     async def close(self) -> None:
         self._closed = True
@@ -116,24 +128,25 @@ class RemoteMetadata:
 
     async def _read(self, request: Request, answer_type: type[_A]) -> _A:
         """Ask, again and again while answers are lost: a read may be done twice."""
+        message = encode_message(request)
         deadline = self._clock.seconds() + READ_SECONDS_MAX
         pause = RETRY_SECONDS_MIN
         while True:
             try:
-                return await self._ask(request, answer_type)
+                return await self._ask(message, answer_type)
             except AnswerLost:
                 if self._clock.seconds() >= deadline:
                     raise
             await deferLater(self._clock, pause)
             pause = min(2 * pause, RETRY_SECONDS_MAX)
 
-    async def _ask(self, request: Request, answer_type: type[_A]) -> _A:
+    async def _ask(self, message: bytes, answer_type: type[_A]) -> _A:
         if self._closed:
             raise StoreFailed("the metadata store is closed")
         connection = self._connection
         if connection is None or connection.lost:
             connection = await self._connected()
-        answer = await connection.ask(request)
+        answer = await connection.ask(message)
         if isinstance(answer, answer_type):
             return answer
         if isinstance(answer, frames.Failure):
@@ -141,7 +154,7 @@ class RemoteMetadata:
             if isinstance(error, Fenced):
                 self._on_fenced(error)
             raise error
-        raise AnswerLost(f"the owner answered {type(request).__name__} with {answer!r}")
+        raise AnswerLost(f"the owner answered with {answer!r}, not {answer_type.__name__}")
 
     # The connection
 
@@ -225,7 +238,7 @@ class _Connection(Protocol):
         self._looking: IDelayedCall | None = None
         self._finishing: list[Deferred[None]] = []
 
-    def ask(self, request: Request) -> Deferred[Answer]:
+    def ask(self, message: bytes) -> Deferred[Answer]:
         """Send a request; its caller may cancel the Deferred, which disturbs nobody."""
         if self.lost or self._finishing:
             raise AnswerLost("the connection to the metadata owner was lost")
@@ -235,13 +248,13 @@ class _Connection(Protocol):
         answer = self._waiting[request_id] = Deferred()
         if self._looking is None:
             self._looking = self._clock.callLater(PATIENCE_SECONDS, self._give_up_overdue)
-        self.transport.write(frames.frame(request_id, frames.encode_message(request)))
+        self.transport.write(frames.frame(request_id, message))
         return answer
 
     def tell(self, told: Told) -> None:
         """Send what has no answer; after the connection was lost, nothing."""
         if not self.lost:
-            self.transport.write(frames.frame(frames.TOLD, frames.encode_message(told)))
+            self.transport.write(frames.frame(frames.TOLD, encode_message(told)))
 
     def finish(self) -> Deferred[None]:
         """Close the connection when every request is answered; fires when it is closed."""
@@ -297,3 +310,16 @@ class _Connection(Protocol):
     def _close_if_finished(self) -> None:
         if not self._waiting:
             self.transport.loseConnection()
+
+
+def _encoded(commit: Commit) -> bytes:
+    """A commit for its way to the owner, who checks it: here is only looked at what could not
+    be sent. Raises `CommitInvalid`."""
+    try:
+        message = encode_message(frames.Apply(commit))
+    except OverflowError:
+        check_commit(commit)
+        raise
+    if len(message) > COMMIT_BYTES_MAX:
+        check_commit(commit)
+    return message

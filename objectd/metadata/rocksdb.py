@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
-from objectd.errors import StoreBusy, StoreFailed
+from objectd.errors import Conflict, ObjectdError, StoreBusy, StoreFailed
 from objectd.interfaces import Commit, Host, IMetadataStore, Outcome, Row, ScanPage, Token
 from objectd.metadata import decisions
 from objectd.metadata._rocksdict import Database
@@ -103,6 +103,9 @@ class RocksMetadata:
     async def get(self, keys: Sequence[bytes]) -> list[Row | None]:
         return decisions.visible(self._durable_state(), keys)
 
+    def known(self, keys: Sequence[bytes]) -> list[Row | None] | None:
+        return decisions.visible(self._durable_state(), keys)
+
     async def scan(
         self,
         start: bytes,
@@ -174,14 +177,21 @@ class RocksMetadata:
         self._flushes.check()
 
     async def _carry_out(self, decide: Callable[[State], Decision[_T]]) -> _T:
-        """Decide and write at once; answer, or refuse, when all written so far is durable."""
+        """Decide and write at once; answer, or refuse, when all written so far is durable. A
+        conflict over rows that are durable waits for nobody else's."""
         self._check()
         try:
             decision = decide(self._database.live)
             if decision.writes is not None:
                 self._write(decision.writes)
-        finally:
+        except Conflict as conflict:
+            if not decisions.tells_only(conflict, self._durable):
+                await self._flushes.durable()
+            raise
+        except ObjectdError:
             await self._flushes.durable()
+            raise
+        await self._flushes.durable()
         return decision.answer
 
     def _write(self, writes: Writes) -> None:

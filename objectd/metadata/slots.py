@@ -2,9 +2,10 @@
 
 A table of 64-bit words: word 0 is the generation of the owner, the others are slots, to which
 groups of rows (`objectd.model.keys.group`) are hashed. A word is odd while what it stands for
-may be changing, and has been raised when that is over, so that the same even number at two
-moments says that nothing changed in between. Numbers are never used again within a generation,
-and no generation is.
+may be changing, and has been raised by two for each commit when that is over, so that the same
+even number at two moments says that nothing changed in between, and one that is greater by two
+that one commit did. Numbers that something changed under are never used again within a
+generation, and no generation is.
 
 The owner alone writes, from one thread. A word is eight aligned bytes, which the processors
 that we run on load and store in one piece; the owner stores in the order that its code says,
@@ -55,6 +56,10 @@ class Slots:
         """From here on it may be changing."""
         self.words[index] |= 1
 
-    def clear(self, index: int) -> None:
-        """It has changed, or not, and is at rest again."""
-        self.words[index] += 1
+    def clear(self, index: int, commits: int = 1) -> None:
+        """It is at rest again; so many commits since `mark` have changed it, or may have."""
+        self.words[index] += 2 * commits - 1
+
+    def unmark(self, index: int) -> None:
+        """It is at rest again, and certainly has not changed since `mark`."""
+        self.words[index] &= ~1

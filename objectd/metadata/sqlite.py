@@ -79,6 +79,9 @@ class SQLiteMetadata:
     async def get(self, keys: Sequence[bytes]) -> list[Row | None]:
         return await self._call(self._database.read, lambda state: decisions.visible(state, keys))
 
+    def known(self, keys: Sequence[bytes]) -> list[Row | None] | None:
+        return None
+
     async def scan(
         self,
         start: bytes,

@@ -6,7 +6,7 @@ import attrs
 from twisted.logger import Logger
 
 from objectd.errors import BucketNotFound, DamagedRecord
-from objectd.interfaces import Absent, At, Expectation, Present, Row
+from objectd.interfaces import Absent, At, Present, Row
 from objectd.model import keys
 from objectd.model.codec import decode_object, encode_object, encode_payload
 from objectd.model.records import Bucket, JournalKind, ObjectHead, ObjectTail
@@ -25,7 +25,7 @@ class Current:
 
     bucket_id: int
     key: bytes
-    expectation: Expectation
+    expectation: At | Absent
     known: tuple[ObjectHead, ObjectTail] | None
 
     def time_after(self, now_us: int) -> int:
@@ -87,17 +87,18 @@ def replace(
     """Put a version in the place of what was there, in a bucket that is still live."""
     batch.expect(Present(keys.live(old.bucket_id)))
     _release(core, batch, old)
-    batch.put(keys.object_(old.bucket_id, old.key), encode_object(head, tail))
+    batch.put(old.expectation.key, encode_object(head, tail))
     if payload:
         batch.put(keys.payload(old.bucket_id, old.key), encode_payload(payload))
-    _count(core, batch, old.bucket_id, objects=1, size_bytes=head.size_bytes)
+    _count(core, batch, old, head)
     core.journal(batch, kind, old.bucket_id, key=old.key, version=head.version)
 
 
 def remove(core: Core, batch: Batch, old: Current) -> None:
     """Take away what was there."""
     _release(core, batch, old)
-    batch.delete(keys.object_(old.bucket_id, old.key))
+    _count(core, batch, old, None)
+    batch.delete(old.expectation.key)
     version = old.known[0].version if old.known else b""
     core.journal(batch, JournalKind.OBJECT_DELETED, old.bucket_id, key=old.key, version=version)
 
@@ -111,8 +112,9 @@ def move(core: Core, batch: Batch, source: Current, target: Current, payload: by
     bucket_id = source.bucket_id
     batch.expect(Present(keys.live(bucket_id)), source.expectation)
     _release(core, batch, target)
-    batch.delete(keys.object_(bucket_id, source.key))
-    batch.put(keys.object_(bucket_id, target.key), encode_object(head, tail))
+    _count(core, batch, target, None)
+    batch.delete(source.expectation.key)
+    batch.put(target.expectation.key, encode_object(head, tail))
     if payload:
         batch.delete(keys.payload(bucket_id, source.key))
         batch.put(keys.payload(bucket_id, target.key), encode_payload(payload))
@@ -132,9 +134,14 @@ def _release(core: Core, batch: Batch, old: Current) -> None:
         references.release_source(
             batch, old.bucket_id, old.key, head.version, tail.source, core.now_us()
         )
-        _count(core, batch, old.bucket_id, objects=-1, size_bytes=-head.size_bytes)
 
 
-def _count(core: Core, batch: Batch, bucket_id: int, *, objects: int, size_bytes: int) -> None:
+def _count(core: Core, batch: Batch, old: Current, new: ObjectHead | None) -> None:
+    """The bucket has `new`, if anything, in the place of what was there."""
+    objects = size_bytes = 0
+    if new is not None:
+        objects, size_bytes = 1, new.size_bytes
+    if old.known is not None:
+        objects, size_bytes = objects - 1, size_bytes - old.known[0].size_bytes
     shard = core.writer.incarnation
-    usage.count(batch, bucket_id, shard, objects=objects, size_bytes=size_bytes)
+    usage.count(batch, old.bucket_id, shard, objects=objects, size_bytes=size_bytes)

@@ -13,7 +13,8 @@ class KeyLocks:
     """
 
     def __init__(self) -> None:
-        self._waiting: dict[bytes, deque[Deferred[None]]] = {}
+        self._waiting: dict[bytes, deque[Deferred[None]] | None] = {}
+        """For each key that is taken, who waits for it."""
         self._released: deque[bytes] = deque()
         self._handing_over = False
 
@@ -21,13 +22,15 @@ class KeyLocks:
         """Whether the lock was free, and is now the caller's."""
         if key in self._waiting:
             return False
-        self._waiting[key] = deque()
+        self._waiting[key] = None
         return True
 
     async def acquire(self, key: bytes) -> None:
         if self.take(key):
             return
         waiting = self._waiting[key]
+        if waiting is None:
+            waiting = self._waiting[key] = deque()
         turn: Deferred[None] = Deferred(waiting.remove)
         waiting.append(turn)
         await turn
@@ -38,6 +41,9 @@ class KeyLocks:
         Who gets it may be done at once and release in turn, hundreds of times over: that
         must be a loop here, not a recursion, so only the outermost call hands over.
         """
+        if not self._waiting[key]:
+            del self._waiting[key]
+            return
         self._released.append(key)
         if self._handing_over:
             return

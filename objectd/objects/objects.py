@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import attrs
-import msgspec
-from msgspec import structs
 
 from objectd.errors import (
     DamagedRecord,
@@ -29,16 +27,15 @@ from objectd.model.records import (
     Nothing,
     ObjectHead,
     ObjectTail,
-    Source,
 )
 from objectd.objects.buckets import Buckets
 from objectd.objects.checksums import NOTHING_DECLARED, Declared
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.core import Core
-from objectd.objects.current import Current, current, read_current, remove, replace
+from objectd.objects.current import Current, current, read_current, remove
 from objectd.objects.ingest import Ingested
 from objectd.objects.names import check_metadata, key_bytes
-from objectd.objects.publishing import Placement, publish
+from objectd.objects.putting import Guess, Version
 from objectd.objects.reading import (
     BlobStream,
     ManifestStream,
@@ -167,6 +164,7 @@ class Objects:
     _core: Core
     _buckets: Buckets
     _known: Remembered[Row, Object] = attrs.field(factory=Remembered, init=False)
+    _guess: Guess = attrs.field(factory=Guess, init=False)
 
     async def put(
         self,
@@ -196,8 +194,10 @@ class Objects:
         `ConditionalConflict`.
         """
         raw_key = key_bytes(key)
-        check_metadata(metadata or {})
-        check_tags(tags or {})
+        if metadata:
+            check_metadata(metadata)
+        if tags:
+            check_tags(tags)
         place = await self._buckets.get(bucket)
         if conditions:
             (await read_current(self._core, place, raw_key)).check(conditions, bucket)
@@ -206,8 +206,10 @@ class Objects:
         checksums = (ingested.checksum,)
         source = InRow() if ingested.payload else Nothing()
         tail = ObjectTail(source, headers, dict(metadata or {}), checksums, dict(tags or {}))
+        version = self._version(place, raw_key, ingested, tail, conditions)
         with conditions.telling_conflicts():
-            return await shield(self._put(place, raw_key, ingested, tail, conditions))
+            head, tail = await shield(version.put())
+        return Object(bucket, key, head, tail)
 
     async def _ingested(
         self, body: bytes | ByteStream, declared: Declared, size_bytes: int | None
@@ -292,49 +294,25 @@ class Objects:
             known = self._known.keep(row, Object(bucket, key, *decode_object(row.value)))
         return known
 
-    async def _put(
+    def _version(
         self,
         bucket: Bucket,
         key: bytes,
         ingested: Ingested,
         tail: ObjectTail,
         conditions: Conditions,
-    ) -> Object:
-        core = self._core
-        version = core.ids.uid()
+    ) -> Version:
+        core, checksum = self._core, ingested.checksum
         head = ObjectHead(
             size_bytes=ingested.size_bytes,
             modified_us=core.now_us(),
             etag=ingested.etag,
-            version=version,
+            version=core.ids.uid(),
             owner=bucket.owner,
-            checksum_algorithm=ingested.checksum.algorithm,
-            checksum_kind=ingested.checksum.kind,
+            checksum_algorithm=checksum.algorithm,
+            checksum_kind=checksum.kind,
         )
-        row_key = keys.object_(bucket.bucket_id, key)
-
-        async def decide(batch: Batch, source: Source) -> Object:
-            old = await read_current(core, bucket, key)
-            old.check(conditions, bucket.name)
-            new_head, new_tail = head, tail
-            if (modified_us := old.time_after(head.modified_us)) != head.modified_us:
-                new_head = structs.replace(head, modified_us=modified_us)
-            if source != tail.source:
-                new_tail = structs.replace(tail, source=source)
-            replace(core, batch, old, new_head, new_tail, payload=ingested.payload)
-            return Object(bucket.name, key.decode(), new_head, new_tail)
-
-        if ingested.staged is None:
-            async with core.locks.holding(row_key):
-                return await core.writer.transact(lambda batch: decide(batch, tail.source))
-        placement = Placement(
-            account=bucket.owner,
-            deduplicate=bucket.deduplicate,
-            ref=lambda blob: keys.version_ref(blob, version),
-            identity=_identity(bucket, key, head, tail),
-            locked=(row_key,),
-        )
-        return await publish(core, ingested, placement, decide)
+        return Version(core, bucket, key, head, tail, ingested, conditions, self._guess)
 
     async def _delete_one(
         self, bucket: str, bucket_id: int, key: bytes, conditions: Conditions
@@ -388,17 +366,3 @@ def _remove(
         remove(core, batch, old)
         found[key] = current(old.bucket_id, key, None)
     return None
-
-
-def _identity(bucket: Bucket, key: bytes, head: ObjectHead, tail: ObjectTail) -> dict[str, object]:
-    """What a blob tells of its first object when the metadata is lost."""
-    return {
-        "bucket": bucket.name,
-        "key": key,
-        "version": head.version,
-        "modified_us": head.modified_us,
-        "etag": head.etag,
-        "owner": head.owner,
-        "headers": msgspec.to_builtins(tail.headers),
-        "metadata": tail.metadata,
-    }

@@ -21,6 +21,7 @@ from objectd.interfaces import (
     Put,
     Row,
 )
+from objectd.model import keys
 from objectd.model.codec import decode_counter, encode_counter
 from objectd.testing._metadata_case import MetadataStoreTestCase
 
@@ -35,6 +36,17 @@ class ChangeTests(MetadataStoreTestCase):
             self.get(b"k", b"l", b"p", b"none"),
             [Row(b"1", first), Row(b"2", second), Row(b"payload", first), None],
         )
+
+    def test_known(self) -> None:
+        """What is known without waiting, if anything, is what a read returns, in its order."""
+        key, other = keys.object_(1, b"k"), keys.object_(1, b"other")
+        for change in (Put(key, b"1"), Put(key, b"2"), Put(b"k", b"3"), Delete(key)):
+            self.commit(change)
+            asked = (other, key, b"k")
+            before = self.store.known(asked)
+            rows = self.get(*asked)
+            self.assertIn(before, (None, rows))
+            self.assertIn(self.store.known(asked), (None, rows))
 
     def test_put_replaces(self) -> None:
         """A second put of a key replaces value and revision; an empty value is a value."""
@@ -108,7 +120,7 @@ class ExpectationTests(MetadataStoreTestCase):
         try:
             self.commit(Append(b"holds", b""), expect=[expectation])
         except Conflict as conflict:
-            self.assertEqual([row[0] for row in conflict.rows], [expectation])
+            self.assertEqual([row[0] for row in conflict.failed], [expectation])
             self.assertEqual(self.stored_keys(), before)
             return False
         return True
@@ -158,7 +170,8 @@ class ExpectationTests(MetadataStoreTestCase):
         self.assertEqual(self.stored_keys(), [b"l"])
 
     def test_conflict_names_every_failure(self) -> None:
-        """A conflict tells all expectations that failed and the rows found instead."""
+        """A conflict tells all expectations that failed and the rows found instead, and the
+        rows of all keys that were expected anything of."""
         revision = self.commit(Put(b"k", b"1"), Put(b"l", b"2"))
         failing: list[Expectation] = [
             At(b"k", revision + 5),
@@ -168,13 +181,15 @@ class ExpectationTests(MetadataStoreTestCase):
         with self.assertRaises(Conflict) as raised:
             self.commit(Put(b"m", b""), expect=[Present(b"k"), *failing])
         self.assertEqual(
-            raised.exception.rows,
+            raised.exception.failed,
             (
                 (failing[0], b"k", Row(b"1", revision)),
                 (failing[1], b"none", None),
                 (failing[2], b"l", Row(b"2", revision)),
             ),
         )
+        found = {b"k": Row(b"1", revision), b"none": None}
+        self.assertLessEqual(raised.exception.rows.items(), found.items())
 
     def test_expectations_come_before_counters(self) -> None:
         """Where both refuse, the answer is the conflict."""

@@ -135,9 +135,11 @@ class _Histories(RuleBasedStateMachine):
 
     @rule(wanted=st.lists(strategies.keys(), max_size=5))
     def get(self, wanted: Sequence[bytes]) -> None:
-        """Both hold the same rows."""
+        """Both hold the same rows, and what is known without waiting is the same."""
+        known = self.store.known(wanted)
         ours, theirs = (self.wait(s.get(wanted)) for s in (self.oracle, self.store))
         assert [self._row(row) for row in theirs] == ours
+        assert known in (None, theirs)
 
     @rule(
         span=strategies.ranges(),
@@ -206,8 +208,8 @@ class _Histories(RuleBasedStateMachine):
             self.wait(self.store.commit(theirs))
         except type(refusal) as error:
             if isinstance(refusal, Conflict) and isinstance(error, Conflict):
-                found = [(self._key(key), self._row(row)) for _, key, row in error.rows]
-                assert found == [(key, row) for _, key, row in refusal.rows]
+                found = [(self._key(key), self._row(row)) for _, key, row in error.failed]
+                assert found == [(key, row) for _, key, row in refusal.failed]
         else:
             raise AssertionError(f"applied what memory refuses: {refusal}")
 

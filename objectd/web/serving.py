@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator
-from types import coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
@@ -44,6 +43,7 @@ class Exchange:
         "_outflow",
         "_response",
         "_sent_bytes",
+        "_working",
         "begun",
         "body",
         "channel",
@@ -83,19 +83,25 @@ class Exchange:
     def serve(self, respond: Respond) -> None:
         """Have `respond` answer the request, and send the answer. What does not have to wait
         for anything, as most small requests do not, goes without a Deferred."""
-        working = self.run(respond)
+        self._working: Coroutine[Deferred[Any], Any, None] = self.run(respond)
+        self._go_on(None)
+
+    def _go_on(self, result: object) -> None:
+        """What was waited for is there, or failed. Its steps are taken here: a Deferred for all
+        of them would cost every PUT 3 µs more."""
         try:
-            waited = working.send(None)
+            if isinstance(result, Failure):
+                waited = result.throwExceptionIntoGenerator(self._working)
+            else:
+                waited = self._working.send(None)
         except StopIteration:
             self.finish()
         except BaseException:
             self.fail(Failure())
         else:
-            going_on = Deferred.fromCoroutine(_resumed(working, waited))
-            going_on.addCallback(lambda _: self.finish())
-            going_on.addErrback(self.fail)
-            if not going_on.called:
-                self.when_lost = going_on.cancel
+            self.when_lost = waited.cancel
+            waited.addBoth(self._go_on)
+            waited.addErrback(self.fail)
 
     async def run(self, respond: Respond) -> None:
         """Returns normally also when the client is gone or the connection had to be broken
@@ -300,25 +306,3 @@ class Exchange:
 
 def _error_code(response: Response) -> str:
     return response.error_code or response.late_error_code()
-
-
-@coroutine
-def _resumed(
-    working: Coroutine[Deferred[Any], Any, None], waited: Deferred[Any]
-) -> Generator[Deferred[Any], Any, None]:
-    """The rest of a coroutine that was begun by hand and waits for `waited`."""
-    while True:
-        try:
-            result = yield waited
-        except GeneratorExit:
-            working.close()
-            raise
-        except BaseException as error:
-            step: Callable[[Any], Deferred[Any]] = working.throw
-            sent: Any = error
-        else:
-            step, sent = working.send, result
-        try:
-            waited = step(sent)
-        except StopIteration:
-            return

@@ -33,7 +33,7 @@ async def collect_blobs(core: Core, candidates: Sequence[Entry], report: Report)
         except Conflict as conflict:
             in_use = {
                 keys.referred_uid(found)
-                for expected, found, _ in conflict.rows
+                for expected, found, _ in conflict.failed
                 if isinstance(expected, EmptyRange)
             }
             await forget(core.writer, [e for e in left if keys.queued_uid(e.key) in in_use])

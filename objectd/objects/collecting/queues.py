@@ -95,7 +95,7 @@ async def commit_for_each(
         try:
             await writer.commit(batch)
         except Conflict as conflict:
-            changed = {expected.key for expected, *_ in conflict.rows if isinstance(expected, At)}
+            changed = {expected.key for expected, *_ in conflict.failed if isinstance(expected, At)}
             left = [entry for entry in left if entry.key not in changed]
         else:
             break

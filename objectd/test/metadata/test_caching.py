@@ -16,18 +16,27 @@ from twisted.trial.unittest import SynchronousTestCase
 from objectd.errors import CommitInvalid, Conflict, StoreFailed
 from objectd.interfaces import (
     Absent,
+    At,
     Change,
     Commit,
     Delete,
     DeleteRange,
+    Expectation,
     Host,
     IMetadataStore,
+    Present,
     Put,
     Row,
     Token,
 )
 from objectd.metadata.announcing import AnnouncedMetadata
-from objectd.metadata.caching import ENTRY_BYTES, ROW_BYTES, VALUE_BYTES_MAX, CachedMetadata
+from objectd.metadata.caching import (
+    ENTRY_BYTES,
+    ROW_BYTES,
+    VALUE_BYTES_MAX,
+    WRITTEN_CHANGES_MAX,
+    CachedMetadata,
+)
 from objectd.metadata.memory import MemoryMetadata
 from objectd.metadata.remote import RemoteMetadata
 from objectd.metadata.rocksdb import Settings, open_store
@@ -42,6 +51,7 @@ _T = TypeVar("_T")
 OBJECT = keys.object_(1, b"key")
 PAYLOAD = keys.payload(1, b"key")
 OTHER = keys.object_(1, b"other")
+LIVE = keys.live(1)
 
 
 def table(slots: int = 50) -> Slots:
@@ -117,7 +127,7 @@ class Case(SynchronousTestCase):
     def run_now(self, work: Coroutine[Deferred[Any], Any, _T]) -> _T:
         return self.successResultOf(self.begin(work))
 
-    def commit(self, *changes: Change, expect: tuple[Absent, ...] = ()) -> Deferred[int]:
+    def commit(self, *changes: Change, expect: tuple[Expectation, ...] = ()) -> Deferred[int]:
         self.sequence += 1
         token = Token(self.incarnation, self.sequence)
         return self.begin(self.owner.commit(Commit(token, 1, changes, expect)))
@@ -230,8 +240,86 @@ class KeepingTests(Case):
         self.get(OBJECT)
         self.assertFalse(self.is_kept(OBJECT))
 
+    def send(self, *changes: Change, expect: tuple[Expectation, ...] = ()) -> Deferred[int]:
+        """Commit through the cache."""
+        self.sequence += 1
+        token = Token(self.incarnation, self.sequence)
+        return self.begin(self.store.commit(Commit(token, 1, changes, expect)))
+
+    def test_what_is_put(self) -> None:
+        """A row that a commit expected something of, and has put, is kept."""
+        created = self.successResultOf(self.send(Put(OBJECT, b"1"), expect=(Absent(OBJECT),)))
+        self.assertEqual(self.store.known([OBJECT]), [Row(b"1", created)])
+        replaced = self.successResultOf(self.send(Put(OBJECT, b"2"), expect=(At(OBJECT, created),)))
+        self.assertEqual(self.store.known([OBJECT]), [Row(b"2", replaced)])
+        self.assertEqual(self.get(OBJECT), [Row(b"2", replaced)])
+
+    def test_what_is_put_blindly(self) -> None:
+        """Nothing else that a commit changes is kept."""
+        self.commit(Put(LIVE, b""))
+        expect = (Present(LIVE), Absent(OBJECT))
+        sent = self.send(
+            Put(PAYLOAD, b"1"), Put(OBJECT, b"1"), Put(LIVE, b""), Put(OTHER, b""), expect=expect
+        )
+        revision = self.successResultOf(sent)
+        self.assertEqual(self.store.known([OBJECT]), [Row(b"1", revision)])
+        for key in (PAYLOAD, LIVE, OTHER):
+            self.assertIsNone(self.store.known([key]))
+        self.send(Delete(OBJECT), expect=(At(OBJECT, revision),))
+        self.assertIsNone(self.store.known([OBJECT]))
+
+    def test_put_by_others_meanwhile(self) -> None:
+        """What a commit has put is not kept if another one has changed it by the time that the
+        first is answered, whichever of them comes first."""
+        for first in (0, 1):
+            self.backing.held = True
+            self.send(Put(OBJECT, b"ours"), expect=(Absent(OTHER), Absent(PAYLOAD)))
+            self.commit(Put(OBJECT, b"theirs"))
+            self.backing.held = False
+            waiting, self.backing.commits = self.backing.commits, []
+            waiting[first].callback(None)
+            waiting[1 - first].callback(None)
+            self.assertIsNone(self.store.known([OBJECT]))
+
+    def test_sent_twice(self) -> None:
+        """Nothing is kept of a commit that was sent before: it may be long outdated."""
+        commit = Commit(Token(self.incarnation, 1), 1, (Put(OBJECT, b"1"),), (Absent(OBJECT),))
+        self.run_now(self.store.commit(commit))
+        self.sequence = 1
+        self.commit(Put(OBJECT, b"2"))
+        self.run_now(self.store.commit(commit))
+        self.assertIsNone(self.store.known([OBJECT]))
+        self.assertEqual(self.get(OBJECT)[0], Row(b"2", 3))
+
+    def test_many_changes_both_sides(self) -> None:
+        """Of a commit with more than `WRITTEN_CHANGES_MAX` changes nothing is kept."""
+        for count, is_kept in ((WRITTEN_CHANGES_MAX, True), (WRITTEN_CHANGES_MAX + 1, False)):
+            names = [keys.object_(count, b"%d" % n) for n in range(count)]
+            self.send(*(Put(n, b"") for n in names), expect=tuple(Absent(n) for n in names))
+            self.assertIs(self.store.known(names) is not None, is_kept)
+
+    def test_told_by_a_conflict(self) -> None:
+        """The rows that a refusal tells of what would have been put are kept."""
+        revision = self.successResultOf(self.commit(Put(OBJECT, b"1")))
+        self.failureResultOf(self.send(Put(OBJECT, b"2"), expect=(Absent(OBJECT),)), Conflict)
+        self.assertEqual(self.store.known([OBJECT]), [Row(b"1", revision)])
+
+    def test_told_by_a_conflict_and_changed_meanwhile(self) -> None:
+        """They are not if another commit is under way, or over, when the refusal comes."""
+        self.commit(Put(OBJECT, b"1"))
+        for number in range(2):
+            self.backing.held = True
+            refused = self.send(Put(OBJECT, b"2"), expect=(Absent(OBJECT),))
+            self.commit(Put(PAYLOAD, b"%d" % number))
+            self.backing.held = False
+            waiting, self.backing.commits = self.backing.commits, []
+            waiting[number].callback(None)
+            waiting[1 - number].callback(None)
+            self.failureResultOf(refused, Conflict)
+            self.assertIsNone(self.store.known([OBJECT]))
+
     @settings(deadline=None, max_examples=150)
-    @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), max_size=60))
+    @given(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 3)), max_size=60))
     def test_never_outdated(self, steps: list[tuple[int, int]]) -> None:
         """Whatever comes in which order, a read returns nothing older than what anybody had
         seen, or been told, before it began."""
@@ -265,6 +353,18 @@ class KeepingTests(Case):
                 read(caches[step], name)
             elif step == 2:
                 self.commit(Put(name, b"")).addCallback(partial(see, name))
+            elif step == 7:
+                known = caches[which % 2].known([name])
+                row = known[0] if known else None
+                self.store = caches[which % 2]
+                sent = self.send(
+                    Put(name, b""), expect=(At(name, row.revision) if row else Absent(name),)
+                )
+                sent.addCallback(partial(see, name))
+                sent.addErrback(lambda failure: failure.trap(Conflict) and None)
+            elif step == 6:
+                refused = self.commit(Put(name, b""), expect=(Present(PAYLOAD),))
+                refused.addErrback(lambda failure: failure.trap(Conflict) and None)
             elif step == 3 and self.backing.commits:
                 self.backing.commits.pop(which % len(self.backing.commits)).callback(None)
             elif step == 4 and self.backing.reads:
@@ -279,7 +379,8 @@ class KeepingTests(Case):
 
 class AnnouncingTests(Case):
     def test_last_commit(self) -> None:
-        """A slot is at rest when the last commit that changes it is over, in any order."""
+        """A slot is at rest when the last commit that changes it is over, in any order, and has
+        grown by two for each."""
         self.backing.held = True
         before = self.word(OBJECT)
         self.commit(Put(OBJECT, b"1"))
@@ -288,7 +389,7 @@ class AnnouncingTests(Case):
         self.backing.commits[1].callback(None)
         self.assertEqual(self.word(OBJECT), before + 1)
         self.backing.commits[0].callback(None)
-        self.assertEqual(self.word(OBJECT), before + 2)
+        self.assertEqual(self.word(OBJECT), before + 4)
 
     def test_refused(self) -> None:
         """A commit that is refused leaves its slots at rest."""
@@ -297,6 +398,22 @@ class AnnouncingTests(Case):
         self.failureResultOf(refused, Conflict)
         self.failureResultOf(self.commit(Put(OBJECT, b""), Delete(OBJECT)), CommitInvalid)
         self.assertEqual(self.word(OBJECT) % 2, 0)
+
+    def test_conflict_outdates_nothing(self) -> None:
+        """What is kept of rows stays good when a commit that would change them meets a
+        conflict, unless another one changes them at the same time."""
+        self.get(OBJECT)
+        refused = self.commit(Put(OBJECT, b""), expect=(Present(OTHER),))
+        self.failureResultOf(refused, Conflict)
+        self.assertTrue(self.is_kept(OBJECT))
+        before = self.word(OBJECT)
+        self.backing.held = True
+        self.commit(Put(OBJECT, b"1"))
+        refused = self.commit(Put(OBJECT, b"2"), expect=(Present(OTHER),))
+        for waiting in self.backing.commits:
+            waiting.callback(None)
+        self.failureResultOf(refused, Conflict)
+        self.assertEqual(self.word(OBJECT), before + 2)
 
     def test_undecided(self) -> None:
         """The slots of a commit of which nobody knows what became stay odd, whatever follows,

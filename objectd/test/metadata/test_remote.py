@@ -28,7 +28,17 @@ from objectd.errors import (
     StoreFull,
     TokenReused,
 )
-from objectd.interfaces import At, Commit, Host, IMetadataStore, Put, Row, Token
+from objectd.interfaces import (
+    COMMIT_BYTES_MAX,
+    Add,
+    At,
+    Commit,
+    Host,
+    IMetadataStore,
+    Put,
+    Row,
+    Token,
+)
 from objectd.metadata import frames
 from objectd.metadata.announcing import AnnouncedMetadata
 from objectd.metadata.memory import MemoryMetadata
@@ -146,6 +156,14 @@ class ConnectionTests(SynchronousTestCase):
         self.backing.asked[0].callback(None)
         self.clock.advance(0.001)
         self.assertEqual(self.successResultOf(first), [None])
+
+    def test_commits_that_cannot_be_sent(self) -> None:
+        """A commit that does not fit into a frame is refused here, and nobody is asked."""
+        token = Token(1, 1)
+        for change in (Put(b"k", bytes(COMMIT_BYTES_MAX)), Add(b"c", 1 << 64)):
+            refused = self.begun(self.store.commit(Commit(token, 1, (change,))))
+            self.failureResultOf(refused, CommitInvalid)
+        self.assertEqual(self.endpoint.pumps, [])
 
     def test_lost_connection(self) -> None:
         """A read whose answer was lost is sent again over a new connection."""
@@ -287,6 +305,7 @@ class FrameTests(SynchronousTestCase):
             StoreFailed("x"),
             StoreFull("x"),
             Conflict([(At(b"k", 1), b"k", Row(b"v", 2)), (At(b"l", 1), b"l", None)]),
+            Conflict([(At(b"k", 1), b"k", None)], {b"k": None, b"l": Row(b"v", 2)}),
             CounterLimitReached(b"c", 2, 1),
             CounterLimitReached(b"c", -(1 << 64), 1),
             Fenced(7),

@@ -21,10 +21,12 @@ from objectd.interfaces import (
     Change,
     Commit,
     Delete,
+    EmptyRange,
     Host,
     IMetadataStore,
     Present,
     Put,
+    Row,
     Token,
 )
 from objectd.metadata import rocksdb
@@ -227,6 +229,25 @@ class GroupCommitTests(SynchronousTestCase):
         revision = self.successResultOf(applied)
         self.assertEqual(self.successResultOf(answers[2]), revision)
         self.assertEqual(self.successResultOf(answers[3]).revision, revision)
+
+    def test_conflicts_over_durable_rows_wait_for_nobody(self) -> None:
+        """Others' commits that are not durable yet do not keep a conflict waiting that tells
+        nothing of them. One that tells a single row of theirs waits."""
+        made = self.commit(Put(b"k", b"1"), Put(b"l", b""))
+        self.thread.run()
+        revision: int = self.successResultOf(made)
+        self.commit(Put(b"other", b""), Delete(b"l"))
+        refused = self.commit(Put(b"k", b"2"), expect=(Absent(b"k"), Absent(b"none")))
+        conflict = self.failureResultOf(refused, Conflict).value
+        self.assertEqual(conflict.rows, {b"k": Row(b"1", revision), b"none": None})
+        told = [Absent(b"other"), Present(b"l"), EmptyRange(b"o", b"p")]
+        waiting = [self.commit(Put(b"m", b""), expect=(Absent(b"k"), each)) for each in told]
+        held = self.commit(Put(b"m", b""), expect=(Absent(b"k"), Present(b"other")))
+        for refused in (*waiting, held):
+            self.assertNoResult(refused)
+        self.thread.run()
+        for refused in (*waiting, held):
+            self.failureResultOf(refused, Conflict)
 
     def test_refusals_without_writes_do_not_flush(self) -> None:
         """Where everything is durable already, a conflict is answered at once."""

@@ -21,8 +21,17 @@ from objectd.errors import (
 )
 from objectd.model.records import Checksum
 from objectd.objects import Declared, ListedPart
-from objectd.objects.checksums import Digests, composite, full_object, hasher, multipart_checksum
+from objectd.objects.checksums import (
+    DEFAULT_ALGORITHM,
+    Digests,
+    composite,
+    digested,
+    full_object,
+    hasher,
+    multipart_checksum,
+)
 from objectd.objects.completing import DeclaredObject
+from objectd.objects.settings import ETagKind
 from objectd.test.objects.cases import LARGE, StoreCase
 
 COMPOSITE_ALGORITHMS = [name for name in ALGORITHMS if name != "CRC64NVME"]
@@ -197,6 +206,49 @@ class DigestsTests(SynchronousTestCase):
             digests = Digests(attrs.evolve(declaring("XXHASH3", value), kept="MD5"))
             digests.update(b"data")
             self.assertRaises(BadDigest, digests.verified)
+
+
+class DigestedTests(SynchronousTestCase):
+    @given(
+        data=st.binary(max_size=50),
+        kept=st.sampled_from(("", *ALGORITHMS)),
+        sent=st.sampled_from(("", *ALGORITHMS)),
+        md5=st.sampled_from((None, b"data", b"other")),
+        value=st.sampled_from((None, b"data", b"other")),
+        etag=st.sampled_from(ETagKind),
+    )
+    def test_as_piece_by_piece(
+        self,
+        data: bytes,
+        kept: str,
+        sent: str,
+        md5: bytes | None,
+        value: bytes | None,
+        etag: ETagKind,
+    ) -> None:
+        """Bytes that are all there have the digests that they have piece by piece, and are
+        refused for the same reasons."""
+
+        def of(algorithm: str, what: bytes | None) -> bytes | None:
+            return what and digest(algorithm, data if what == b"data" else what)
+
+        claimed = of(sent or kept or DEFAULT_ALGORITHM, value)
+        claim = Declared(of("MD5", md5), sent, lambda: claimed, kept)
+        pieces = Digests(claim, etag)
+        pieces.update(data[:7])
+        pieces.update(data[7:])
+        try:
+            expected = pieces.etag, pieces.verified()
+        except BadDigest as error:
+            with self.assertRaises(BadDigest) as caught:
+                digested(data, claim, etag)
+            self.assertEqual(str(caught.exception), str(error))
+        else:
+            self.assertEqual(digested(data, claim, etag), expected)
+
+    def test_unknown(self) -> None:
+        """An algorithm that S3 does not have is refused."""
+        self.assertRaises(InvalidOperation, digested, b"", Declared(algorithm="MD4"), ETagKind.MD5)
 
 
 class ObjectTests(StoreCase):

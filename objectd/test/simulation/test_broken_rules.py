@@ -190,6 +190,16 @@ class BrokenRuleTests(SynchronousTestCase):
 
     def test_reads_of_other_processes(self) -> None:
         """A collector that waits for the reads of its own process only is noticed."""
+        locate = reading.locate
+
+        async def locate_slowly(metadata: IMetadataStore, uid: bytes) -> BlobLocation:
+            """So that a collection often comes in between."""
+            location = await locate(metadata, uid)
+            for _ in range(40):
+                await metadata.get([keys.FORMAT])
+            return location
+
+        self.patch(reading, "locate", locate_slowly)
         self.patch(Reads, "drained", Reads.drained_here)
         self.assert_noticed()
 
@@ -247,8 +257,8 @@ class BrokenRuleTests(SynchronousTestCase):
     def test_changes_without_a_mark(self) -> None:
         """Slots that are raised when a commit is over, but not odd before, are noticed."""
 
-        def raise_at_once(slots: Slots, index: int) -> None:
-            slots.words[index] += 2
+        def raise_at_once(slots: Slots, index: int, commits: int) -> None:
+            slots.words[index] += 2 * commits
 
         self.patch(Slots, "mark", lambda slots, index: None)
         self.patch(Slots, "clear", raise_at_once)
@@ -260,7 +270,7 @@ class BrokenRuleTests(SynchronousTestCase):
         async def commit_hastily(announced: AnnouncedMetadata, commit: Commit) -> int:
             words = announced._words(commit.changes)
             announced._begin(words)
-            announced._end(words)
+            announced._end(words, changed=True)
             return await announced._store.commit(commit)
 
         self.patch(AnnouncedMetadata, "commit", commit_hastily)
@@ -283,6 +293,13 @@ class BrokenRuleTests(SynchronousTestCase):
             return rows
 
         self.patch(CachedMetadata, "_fetch", fetch_carelessly)
+        self.assert_noticed()
+
+    def test_keeping_what_was_put_by_several(self) -> None:
+        """Two commits that raise a slot like one, so that both take what they have put for
+        current, are noticed."""
+        clear = Slots.clear
+        self.patch(Slots, "clear", lambda slots, index, commits: clear(slots, index, 1))
         self.assert_noticed()
 
     def test_owner_without_a_generation(self) -> None:

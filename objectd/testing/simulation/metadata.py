@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from objectd.errors import AnswerLost, StoreFailed
+from objectd.errors import AnswerLost, Conflict, ObjectdError, StoreFailed
 from objectd.interfaces import Commit, IMetadataStore, Outcome, Row, ScanPage, Token
 from objectd.metadata import decisions
 from objectd.metadata.announcing import AnnouncedMetadata
@@ -207,6 +207,9 @@ class _Store:
     async def get(self, keys: Sequence[bytes]) -> list[Row | None]:
         return decisions.visible(self._owner.visible, keys)
 
+    def known(self, keys: Sequence[bytes]) -> list[Row | None] | None:
+        return decisions.visible(self._owner.visible, keys)
+
     async def scan(
         self,
         start: bytes,
@@ -231,13 +234,20 @@ class _Store:
         return None
 
     async def _change(self, decide: Callable[[Rows], Decision[_T]]) -> _T:
-        """Decide and write at once; answer, or refuse, when all written so far is durable."""
+        """Decide and write at once; answer, or refuse, when all written so far is durable. A
+        conflict over rows that are durable waits for nobody else's."""
         try:
             decided = decide(self._owner.live)
             if decided.writes is not None:
                 self._owner.write(decided.writes)
-        finally:
+        except Conflict as conflict:
+            if not decisions.tells_only(conflict, self._owner.visible):
+                await self._owner.durable()
+            raise
+        except ObjectdError:
             await self._owner.durable()
+            raise
+        await self._owner.durable()
         return decided.answer
 
 
@@ -260,6 +270,9 @@ class Connection:
 
     async def get(self, keys: Sequence[bytes]) -> list[Row | None]:
         return await self._read("get", lambda: self._owner.served.get(keys))
+
+    def known(self, keys: Sequence[bytes]) -> list[Row | None] | None:
+        return None
 
     async def scan(
         self,

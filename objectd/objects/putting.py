@@ -1,0 +1,113 @@
+"""Putting a new version of an object in the place of whatever is there."""
+
+from __future__ import annotations
+
+import attrs
+import msgspec
+from msgspec import structs
+
+from objectd.errors import Conflict
+from objectd.model import keys
+from objectd.model.records import Bucket, ObjectHead, ObjectTail, Source
+from objectd.objects.conditions import Conditions
+from objectd.objects.core import Core
+from objectd.objects.current import Current, current, read_current, replace
+from objectd.objects.ingest import Ingested
+from objectd.objects.publishing import Placement, publish
+from objectd.objects.writer import Batch
+
+
+class Guess:
+    """That the next key is as free as the last one was of which nothing was known.
+
+    A put that guesses expects the key `Absent` in its commit, and reads only if that was wrong:
+    it asks the metadata once instead of twice, which saves 45 µs of CPU in both processes
+    together. A wrong guess costs as much again. Writers of new keys, which most are, are nearly
+    always right; those who write over and over again stop guessing.
+    """
+
+    def __init__(self) -> None:
+        self.is_free = True
+
+
+@attrs.frozen
+class Version:
+    """What is to be put, and how it is at first: `time_after` what it replaces may be later,
+    and `tail.source` is where its bytes are if they are no blob."""
+
+    core: Core
+    bucket: Bucket
+    key: bytes
+    head: ObjectHead
+    tail: ObjectTail
+    ingested: Ingested
+    conditions: Conditions
+    guess: Guess
+
+    async def put(self) -> tuple[ObjectHead, ObjectTail]:
+        """Commit it, and return it as it is now. To be run under `shield`."""
+        core, version = self.core, self.head.version
+        row_key = keys.object_(self.bucket.bucket_id, self.key)
+        if self.ingested.staged is not None:
+            placement = Placement(
+                account=self.bucket.owner,
+                deduplicate=self.bucket.deduplicate,
+                ref=lambda blob: keys.version_ref(blob, version),
+                identity=self._identity(),
+                locked=(row_key,),
+            )
+            return await publish(core, self.ingested, placement, self._decide)
+        if not core.locks.take(row_key):
+            await core.locks.acquire(row_key)
+        try:
+            old = None if self.conditions else self._assumed(row_key)
+            if old is not None:
+                batch = Batch()
+                stored = self._over(old, batch, self.tail)
+                try:
+                    await core.writer.commit(batch)
+                except Conflict:
+                    pass  # so it is read
+                else:
+                    return stored
+            return await core.writer.transact(lambda batch: self._decide(batch, self.tail.source))
+        finally:
+            core.locks.release(row_key)
+
+    def _assumed(self, row_key: bytes) -> Current | None:
+        """What is at the key, as far as that can be told or guessed without asking. A commit
+        that expects it is refused if that is wrong."""
+        rows = self.core.metadata.known([row_key])
+        if rows is None and not self.guess.is_free:
+            return None
+        return current(self.bucket.bucket_id, self.key, rows[0] if rows else None)
+
+    async def _decide(self, batch: Batch, source: Source) -> tuple[ObjectHead, ObjectTail]:
+        old = await read_current(self.core, self.bucket, self.key)
+        old.check(self.conditions, self.bucket.name)
+        self.guess.is_free = not old.is_there
+        in_place = source == self.tail.source
+        tail = self.tail if in_place else structs.replace(self.tail, source=source)
+        return self._over(old, batch, tail)
+
+    def _over(self, old: Current, batch: Batch, tail: ObjectTail) -> tuple[ObjectHead, ObjectTail]:
+        head = self.head
+        modified_us = old.time_after(head.modified_us)
+        if modified_us != head.modified_us:
+            head = structs.replace(head, modified_us=modified_us)
+        replace(self.core, batch, old, head, tail, payload=self.ingested.payload)
+        return head, tail
+
+    def _identity(self) -> dict[str, object]:
+        """What a blob tells of its first object when the metadata is lost."""
+        head, tail = self.head, self.tail
+        return {
+            "bucket": self.bucket.name,
+            "key": self.key,
+            "version": head.version,
+            "modified_us": head.modified_us,
+            "etag": head.etag,
+            "owner": head.owner,
+            "headers": msgspec.to_builtins(tail.headers),
+            "metadata": tail.metadata,
+        }
