@@ -98,7 +98,7 @@ def decode_object_heads(values: Sequence[bytes]) -> list[ObjectHead]:
 
 def decode_object(value: bytes) -> tuple[ObjectHead, ObjectTail]:
     """Head and tail of an object row. Raises `DamagedRecord`."""
-    # As above: 1.8 µs instead of 2.7.
+    # As above: 1.3 µs instead of 1.8.
     try:
         end = _HEAD_BYTES + (value[1] << 8 | value[2])
         front, back = value[:end], value[end + 4 : -4]

@@ -150,7 +150,7 @@ def digested(data: bytes, declared: Declared, etag: ETagKind) -> tuple[str, tupl
     """ETag and checksums of bytes that are all there, as `Digests` gives them. Raises
     `BadDigest`.
 
-    In the common case without its objects: 10 µs for 4 KiB, of which MD5 takes 6, instead of 14.
+    In the common case without its objects: 7.7 µs for 4 KiB, of which MD5 takes 5.7, not 9.7.
     """
     if etag is not ETagKind.MD5 or declared.kept:
         digests = Digests(declared, etag)

@@ -16,18 +16,28 @@ from objectd.objects.ingest import Ingested
 from objectd.objects.publishing import Placement, publish
 from objectd.objects.writer import Batch
 
+FREE_IN_A_ROW = 4
+
 
 class Guess:
-    """That the next key is as free as the last one was of which nothing was known.
+    """That the next key is free, as the last ones were of which nothing was known.
 
-    A put that guesses expects the key `Absent` in its commit, and reads only if that was wrong:
-    it asks the metadata once instead of twice, which saves 45 µs of CPU in both processes
-    together. A wrong guess costs as much again. Writers of new keys, which most are, are nearly
-    always right; those who write over and over again stop guessing.
+    A put that guesses expects the key `Absent` in its commit, and looks only if that was wrong:
+    it asks the metadata once instead of twice, which saves some 30 µs of CPU in both processes
+    together, sockets not counted. A wrong guess costs 45 µs more than a look, so one is followed
+    by looks until these have found `FREE_IN_A_ROW` free keys.
     """
 
     def __init__(self) -> None:
-        self.is_free = True
+        self._free = FREE_IN_A_ROW
+
+    @property
+    def is_free(self) -> bool:
+        return self._free >= FREE_IN_A_ROW
+
+    def looked(self, *, is_free: bool) -> None:
+        """A look has found it to be so."""
+        self._free = self._free + 1 if is_free else 0
 
 
 @attrs.frozen
@@ -85,7 +95,7 @@ class Version:
     async def _decide(self, batch: Batch, source: Source) -> tuple[ObjectHead, ObjectTail]:
         old = await read_current(self.core, self.bucket, self.key)
         old.check(self.conditions, self.bucket.name)
-        self.guess.is_free = not old.is_there
+        self.guess.looked(is_free=not old.is_there)
         in_place = source == self.tail.source
         tail = self.tail if in_place else structs.replace(self.tail, source=source)
         return self._over(old, batch, tail)

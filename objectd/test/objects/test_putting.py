@@ -10,6 +10,7 @@ from objectd.errors import BucketNotFound, PreconditionFailed
 from objectd.interfaces import Commit, Row
 from objectd.model import keys
 from objectd.objects import Conditions, ObjectStore
+from objectd.objects.putting import FREE_IN_A_ROW
 from objectd.objects.store import assemble
 from objectd.objects.usage import Usage
 from objectd.objects.writer import Writer
@@ -79,10 +80,14 @@ class PuttingTests(StoreCase):
             self.ok(self.store.objects.head("photos", "a")).head.modified_us, NOON_US
         )
 
-    def test_as_the_last(self) -> None:
-        """Whether it is guessed follows from what the last look found."""
-        tries = [self.put(key) for key in ("a", "a", "a", "b", "c", "c")]
-        self.assertEqual(tries, [(0, 1), (1, 2), (1, 1), (1, 1), (0, 1), (1, 2)])
+    def test_as_the_last_ones(self) -> None:
+        """After a wrong guess puts look, until they have found so many free keys in a row."""
+        self.put("a")
+        self.assertEqual(self.put("a"), (1, 2))
+        fewer = [str(n) for n in range(FREE_IN_A_ROW - 1)]
+        for key in (*fewer, "a", *(f"new{n}" for n in range(FREE_IN_A_ROW))):
+            self.assertEqual(self.put(key), (1, 1))
+        self.assertEqual(self.put("l"), (0, 1))
 
     def test_known(self) -> None:
         """What is known to be there is replaced without a look, and nothing is guessed."""
