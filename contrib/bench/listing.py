@@ -39,7 +39,16 @@ from twisted.internet.task import Clock, deferLater, react
 from objectd.auth.root import RootCredentials
 from objectd.auth.signing import KeyPair, signed
 from objectd.blobs.memory import MemoryBlobs
-from objectd.interfaces import ROOT_ACCOUNT, Commit, Credential, Host, IMetadataStore, Put, Token
+from objectd.interfaces import (
+    ROOT_ACCOUNT,
+    Commit,
+    Credential,
+    Host,
+    IMetadataStore,
+    Put,
+    Scan,
+    Token,
+)
 from objectd.metadata import frames, rocksdb
 from objectd.metadata.memory import MemoryMetadata
 from objectd.model import keys
@@ -185,12 +194,14 @@ class Bench:
         def scan() -> Any:
             return finished(
                 self.metadata.scan(
-                    max(self.base + position, prefix),
-                    keys.after(prefix),
-                    limit=1000,
-                    prefix=prefix,
-                    delimiter=page.delimiter.encode(),
-                    head_bytes=OBJECT_HEAD_BYTES_MAX,
+                    Scan(
+                        max(self.base + position, prefix),
+                        keys.after(prefix),
+                        limit=1000,
+                        prefix=prefix,
+                        delimiter=page.delimiter.encode(),
+                        head_bytes=OBJECT_HEAD_BYTES_MAX,
+                    )
                 )
             )
 

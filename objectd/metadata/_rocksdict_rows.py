@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from rocksdict import Rdict, ReadOptions
 
 from objectd.errors import StoreFailed
-from objectd.interfaces import Entry, Row
+from objectd.interfaces import Entry, Row, Scan
 from objectd.metadata.decisions import Writes
 from objectd.metadata.limits import FIRST_KEY
-from objectd.metadata.scanning import Reading, Scan, WorkBounded
+from objectd.metadata.scanning import Reading, WorkBounded
 from objectd.model import keys
 
 INCOMPLETE = "Result incomplete"

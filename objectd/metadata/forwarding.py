@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from zope.interface import implementer
 
-from objectd.interfaces import Commit, IMetadataStore, Outcome, Row, ScanPage, Token
+from objectd.interfaces import Commit, IMetadataStore, Outcome, Row, Scan, ScanPage, Token
 
 
 @implementer(IMetadataStore)
@@ -27,26 +27,8 @@ class ForwardingMetadata:
     def known(self, keys: Sequence[bytes]) -> list[Row | None] | None:
         return self._store.known(keys)
 
-    async def scan(
-        self,
-        start: bytes,
-        stop: bytes,
-        *,
-        limit: int,
-        reverse: bool = False,
-        prefix: bytes = b"",
-        delimiter: bytes = b"",
-        head_bytes: int | None = None,
-    ) -> ScanPage:
-        return await self._store.scan(
-            start,
-            stop,
-            limit=limit,
-            reverse=reverse,
-            prefix=prefix,
-            delimiter=delimiter,
-            head_bytes=head_bytes,
-        )
+    async def scan(self, scan: Scan) -> ScanPage:
+        return await self._store.scan(scan)
 
     async def commit(self, commit: Commit) -> int:
         return await self._store.commit(commit)

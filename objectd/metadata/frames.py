@@ -22,8 +22,7 @@ from objectd.errors import (
     ObjectdError,
     TokenReused,
 )
-from objectd.interfaces import Commit, Expectation, Outcome, Row, ScanPage, Token
-from objectd.metadata.scanning import Scan
+from objectd.interfaces import Commit, Expectation, Outcome, Row, Scan, ScanPage, Token
 
 FRAME_BYTES_MAX = 64 << 20
 """Far above the largest commit and page: only a `get` of very many large rows is longer."""

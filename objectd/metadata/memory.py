@@ -16,12 +16,13 @@ from objectd.interfaces import (
     IMetadataStore,
     Outcome,
     Row,
+    Scan,
     ScanPage,
     Token,
 )
 from objectd.metadata import decisions
 from objectd.metadata.decisions import Decision, Writes
-from objectd.metadata.scanning import Scan, scan_page
+from objectd.metadata.scanning import scan_page
 
 _T = TypeVar("_T")
 
@@ -58,18 +59,7 @@ class MemoryMetadata:
     def known(self, keys: Sequence[bytes]) -> list[Row | None] | None:
         return decisions.visible(self._open_state(), keys)
 
-    async def scan(
-        self,
-        start: bytes,
-        stop: bytes,
-        *,
-        limit: int,
-        reverse: bool = False,
-        prefix: bytes = b"",
-        delimiter: bytes = b"",
-        head_bytes: int | None = None,
-    ) -> ScanPage:
-        scan = Scan(start, stop, limit, reverse, prefix, delimiter, head_bytes)
+    async def scan(self, scan: Scan) -> ScanPage:
         return scan_page(self._open_state(), scan)
 
     async def commit(self, commit: Commit) -> int:

@@ -13,8 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from msgspec import structs
 
-from objectd.interfaces import ScanPage
-from objectd.metadata.scanning import Scan
+from objectd.interfaces import Scan, ScanPage
 
 FIRST_STEP_BITS = 8
 STEP_BITS = 2

@@ -26,13 +26,13 @@ from objectd.interfaces import (
     IMetadataStore,
     Outcome,
     Row,
+    Scan,
     ScanPage,
     Token,
 )
 from objectd.metadata import frames
 from objectd.metadata.frames import Answer, Epoch, FrameReader, Request, Told, encode_message
 from objectd.metadata.limits import check_commit
-from objectd.metadata.scanning import Scan
 
 READ_SECONDS_MAX = 10.0
 """How long a read is tried again whose answer was lost."""
@@ -98,18 +98,7 @@ class RemoteMetadata:
     def known(self, keys: Sequence[bytes]) -> list[Row | None] | None:
         return None
 
-    async def scan(
-        self,
-        start: bytes,
-        stop: bytes,
-        *,
-        limit: int,
-        reverse: bool = False,
-        prefix: bytes = b"",
-        delimiter: bytes = b"",
-        head_bytes: int | None = None,
-    ) -> ScanPage:
-        scan = Scan(start, stop, limit, reverse, prefix, delimiter, head_bytes)
+    async def scan(self, scan: Scan) -> ScanPage:
         return (await self._read(scan, frames.Page)).page
 
     async def commit(self, commit: Commit) -> int:

@@ -20,7 +20,7 @@ from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from objectd.errors import Conflict, ObjectdError, StoreBusy, StoreFailed
-from objectd.interfaces import Commit, Host, IMetadataStore, Outcome, Row, ScanPage, Token
+from objectd.interfaces import Commit, Host, IMetadataStore, Outcome, Row, Scan, ScanPage, Token
 from objectd.metadata import decisions
 from objectd.metadata._rocksdict import Database
 from objectd.metadata._rocksdict_rows import Snapshot
@@ -28,7 +28,7 @@ from objectd.metadata.decisions import Decision, State, Writes
 from objectd.metadata.directories import make_durable_directory
 from objectd.metadata.flushing import Flushes
 from objectd.metadata.narrowing import Deleted, PutMeanwhile, page_behind_deletions
-from objectd.metadata.scanning import Scan, read_page, scan_page
+from objectd.metadata.scanning import read_page, scan_page
 
 SKIPPED_KEYS_MAX = 10_000
 """Deleted rows passed (about 1 ms) before a scan first lets the reactor do something else."""
@@ -106,18 +106,8 @@ class RocksMetadata:
     def known(self, keys: Sequence[bytes]) -> list[Row | None] | None:
         return decisions.visible(self._durable_state(), keys)
 
-    async def scan(
-        self,
-        start: bytes,
-        stop: bytes,
-        *,
-        limit: int,
-        reverse: bool = False,
-        prefix: bytes = b"",
-        delimiter: bytes = b"",
-        head_bytes: int | None = None,
-    ) -> ScanPage:
-        page = await self._page(Scan(start, stop, limit, reverse, prefix, delimiter, head_bytes))
+    async def scan(self, scan: Scan) -> ScanPage:
+        page = await self._page(scan)
         # What it saw must not be told before it is durable and `get` sees it too.
         await self._flushes.durable()
         return page

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Protocol
 
-import msgspec
-
-from objectd.interfaces import KEY_BYTES_MAX, SCAN_ROWS_MAX, Entry, ScanPage
+from objectd.interfaces import KEY_BYTES_MAX, Entry, Scan, ScanPage
 from objectd.metadata.decisions import State
 from objectd.metadata.limits import FIRST_KEY
 from objectd.model import keys
@@ -20,24 +18,6 @@ objects never has."""
 
 class WorkBounded(Exception):
     """Raised by a state while its rows are read: so much in one go, the rest another time."""
-
-
-class Scan(msgspec.Struct, frozen=True, array_like=True, tag_field="type", tag="scan"):
-    """The arguments of `IMetadataStore.scan`; ValueError where they break its rules."""
-
-    start: bytes
-    stop: bytes
-    limit: int
-    reverse: bool = False
-    prefix: bytes = b""
-    delimiter: bytes = b""
-    head_bytes: int | None = None
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.limit <= SCAN_ROWS_MAX:
-            raise ValueError(f"a scan of {self.limit} rows")
-        if self.reverse and self.delimiter:
-            raise ValueError("a reverse scan cannot roll up")
 
 
 class Reading(Protocol):

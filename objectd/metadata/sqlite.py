@@ -25,13 +25,14 @@ from objectd.interfaces import (
     Outcome,
     Row,
     RunInThread,
+    Scan,
     ScanPage,
     Token,
 )
 from objectd.metadata import decisions
 from objectd.metadata.decisions import Decision, State, Writes
 from objectd.metadata.directories import make_durable_directory, sync_directory
-from objectd.metadata.scanning import Scan, scan_page
+from objectd.metadata.scanning import scan_page
 
 _A = TypeVar("_A")
 _T = TypeVar("_T")
@@ -82,18 +83,7 @@ class SQLiteMetadata:
     def known(self, keys: Sequence[bytes]) -> list[Row | None] | None:
         return None
 
-    async def scan(
-        self,
-        start: bytes,
-        stop: bytes,
-        *,
-        limit: int,
-        reverse: bool = False,
-        prefix: bytes = b"",
-        delimiter: bytes = b"",
-        head_bytes: int | None = None,
-    ) -> ScanPage:
-        scan = Scan(start, stop, limit, reverse, prefix, delimiter, head_bytes)
+    async def scan(self, scan: Scan) -> ScanPage:
         return await self._call(self._database.read, lambda state: scan_page(state, scan))
 
     async def commit(self, commit: Commit) -> int:

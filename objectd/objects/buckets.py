@@ -12,7 +12,7 @@ from objectd.errors import (
     BucketNotEmpty,
     BucketNotFound,
 )
-from objectd.interfaces import ROOT_ACCOUNT, SCAN_ROWS_MAX, Absent, At, EmptyRange, Entry, Row
+from objectd.interfaces import ROOT_ACCOUNT, SCAN_ROWS_MAX, Absent, At, EmptyRange, Entry, Row, Scan
 from objectd.model import keys
 from objectd.model.codec import decode, encode
 from objectd.model.records import Bucket, BucketName, Candidate, JournalKind, Live
@@ -99,7 +99,7 @@ class Buckets:
         more = start < stop
         while more and len(found) <= buckets_max:
             limit = min(SCAN_ROWS_MAX, buckets_max + 1)
-            page = await self._core.metadata.scan(start, stop, limit=limit)
+            page = await self._core.metadata.scan(Scan(start, stop, limit=limit))
             found += [
                 bucket
                 for bucket in await self._named(page.entries)
@@ -174,7 +174,7 @@ class Buckets:
         bucket_id, found = await self._find(name)
         for prefix in (keys.objects(bucket_id), keys.versions(bucket_id)):
             start, stop = keys.span(prefix)
-            if (await self._core.metadata.scan(start, stop, limit=1)).entries:
+            if (await self._core.metadata.scan(Scan(start, stop, limit=1))).entries:
                 raise BucketNotEmpty(name)
             batch.expect(EmptyRange(start, stop))
         batch.expect(found)

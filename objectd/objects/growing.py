@@ -11,7 +11,7 @@ import attrs
 from msgspec import structs
 
 from objectd.errors import DamagedRecord, TooManyParts
-from objectd.interfaces import Absent, At, Expectation
+from objectd.interfaces import Absent, At, Expectation, Scan
 from objectd.model import keys
 from objectd.model.codec import decode, encode
 from objectd.model.records import InBlob, InManifest, Manifest, ObjectHead, ObjectTail, Part
@@ -94,7 +94,8 @@ async def _in_manifest(core: Core, source: InManifest) -> NextPart:
     if row is None:
         raise DamagedRecord(f"manifest {source.upload.hex()}", "missing")
     manifest = decode(Manifest, row.value)
-    last = await core.metadata.scan(*keys.span(keys.parts(source.upload)), limit=1, reverse=True)
+    parts = keys.span(keys.parts(source.upload))
+    last = await core.metadata.scan(Scan(*parts, limit=1, reverse=True))
     numbers = [keys.part_number(entry.key) for entry in last.entries]
     number = max([_last_listed(manifest.listed), *numbers]) + 1
     if number > PART_NUMBER_MAX:

@@ -17,7 +17,7 @@ import msgspec
 from twisted.logger import Logger
 
 from objectd.errors import DamagedRecord
-from objectd.interfaces import Entry
+from objectd.interfaces import Entry, Scan
 from objectd.model import keys
 from objectd.model.codec import (
     OBJECT_HEAD_BYTES_MAX,
@@ -88,12 +88,14 @@ class Listings:
         more = entries_max > 0
         while more and len(entries) < entries_max:
             page = await self._core.metadata.scan(
-                start,
-                stop,
-                limit=entries_max - len(entries),
-                prefix=shared,
-                delimiter=utf8(delimiter, "delimiter"),
-                head_bytes=OBJECT_HEAD_BYTES_MAX,
+                Scan(
+                    start,
+                    stop,
+                    limit=entries_max - len(entries),
+                    prefix=shared,
+                    delimiter=utf8(delimiter, "delimiter"),
+                    head_bytes=OBJECT_HEAD_BYTES_MAX,
+                )
             )
             entries += page.entries
             more = page.more

@@ -24,7 +24,7 @@ from objectd.errors import (
     PreconditionFailed,
     TokenMismatch,
 )
-from objectd.interfaces import Absent
+from objectd.interfaces import Absent, Scan
 from objectd.model import keys
 from objectd.model.codec import decode, decode_payload, encode
 from objectd.model.records import Bucket, ClientToken, InRow
@@ -166,7 +166,7 @@ class Renames:
 async def forget_old_tokens(core: Core) -> None:
     """A step of the collector: forget the tokens that were used before yesterday."""
     start, stop = keys.CLIENT_TOKENS, keys.client_tokens(_day(core) - 1)
-    if (await core.metadata.scan(start, stop, limit=1)).entries:
+    if (await core.metadata.scan(Scan(start, stop, limit=1))).entries:
         batch = Batch()
         batch.delete_range(start, stop)
         await core.writer.commit(batch)

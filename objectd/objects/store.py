@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 
 import objectd
 from objectd.errors import DamagedRecord, FormatUnsupported, StoreFailed
-from objectd.interfaces import SCAN_ROWS_MAX, Absent, IBlobStore, IMetadataStore, RunInThread
+from objectd.interfaces import SCAN_ROWS_MAX, Absent, IBlobStore, IMetadataStore, RunInThread, Scan
 from objectd.model import keys
 from objectd.model.codec import decode, encode
 from objectd.model.records import Format, SweepHold
@@ -260,7 +260,7 @@ async def _fence_all_but(metadata: IMetadataStore, unfenced: frozenset[int]) -> 
     start, stop = keys.span(keys.INCARNATIONS)
     more = True
     while more:
-        page = await metadata.scan(start, stop, limit=SCAN_ROWS_MAX)
+        page = await metadata.scan(Scan(start, stop, limit=SCAN_ROWS_MAX))
         numbers = [keys.incarnation_number(entry.key) for entry in page.entries]
         await metadata.fence([number for number in numbers if number not in unfenced])
         more = page.more

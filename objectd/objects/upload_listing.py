@@ -7,7 +7,7 @@ from typing import NamedTuple
 import attrs
 
 from objectd.errors import InvalidArgument, UploadNotFound
-from objectd.interfaces import SCAN_ROWS_MAX, Entry, IMetadataStore
+from objectd.interfaces import SCAN_ROWS_MAX, Entry, IMetadataStore, Scan
 from objectd.model import keys
 from objectd.model.records import Upload
 from objectd.objects.damage import decoded
@@ -70,7 +70,7 @@ async def list_uploads(
     more = True
     while more and start < stop and not found.full:
         limit = min(SCAN_ROWS_MAX, found.missing + 1)
-        page = await metadata.scan(start, stop, limit=limit)
+        page = await metadata.scan(Scan(start, stop, limit=limit))
         more = page.more
         for entry in page.entries:
             start = entry.key + b"\0"

@@ -18,7 +18,7 @@ from objectd.errors import (
     OperationAborted,
     UploadNotFound,
 )
-from objectd.interfaces import Absent, At, Present, Row
+from objectd.interfaces import Absent, At, Present, Row, Scan
 from objectd.model import keys
 from objectd.model.codec import decode, encode
 from objectd.model.records import (
@@ -161,7 +161,7 @@ class Uploads:
         stop = keys.after(keys.parts(place.id.uid))
         if parts_max == 0:
             return PartPage(upload, [], False)
-        page = await self._core.metadata.scan(start, stop, limit=parts_max)
+        page = await self._core.metadata.scan(Scan(start, stop, limit=parts_max))
         found = ((e.key, decoded(Part, e.key, e.value)) for e in page.entries)
         parts = [(keys.part_number(key), part) for key, part in found if part is not None]
         return PartPage(upload, parts, page.more)

@@ -12,7 +12,7 @@ import attrs
 from twisted.logger import Logger
 
 from objectd.errors import Conflict, DamagedRecord
-from objectd.interfaces import SCAN_ROWS_MAX, At, IMetadataStore
+from objectd.interfaces import SCAN_ROWS_MAX, At, IMetadataStore, Scan
 from objectd.model import keys
 from objectd.model.codec import decode_counter
 from objectd.objects.writer import Batch, Writer
@@ -44,7 +44,7 @@ async def bucket_usage(metadata: IMetadataStore, bucket_id: int) -> Usage:
     totals = {OBJECTS: 0, BYTES: 0}
     start, stop = keys.span(keys.usages(bucket_id))
     while True:
-        page = await metadata.scan(start, stop, limit=SCAN_ROWS_MAX)
+        page = await metadata.scan(Scan(start, stop, limit=SCAN_ROWS_MAX))
         for entry in page.entries:
             _, quantity, _ = keys.usage_fields(entry.key)
             totals[quantity] += decode_counter(entry.value or b"")
@@ -62,7 +62,7 @@ async def fold(metadata: IMetadataStore, writer: Writer, is_over: Callable[[int]
     folded = 0
     start, stop = keys.span(keys.USAGES)
     while True:
-        page = await metadata.scan(start, stop, limit=1000)
+        page = await metadata.scan(Scan(start, stop, limit=1000))
         batch = Batch()
         shards = 0
         for entry in page.entries:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import attrs
 from twisted.internet.defer import Deferred
 
-from objectd.interfaces import SCAN_ROWS_MAX, IMetadataStore
+from objectd.interfaces import SCAN_ROWS_MAX, IMetadataStore, Scan
 from objectd.model import keys
 
 Ask = Callable[[int], object]
@@ -99,7 +99,7 @@ class Epochs:
         found: set[int] = set()
         start, stop = keys.span(keys.INCARNATIONS)
         while True:
-            page = await self._store.scan(start, stop, limit=SCAN_ROWS_MAX)
+            page = await self._store.scan(Scan(start, stop, limit=SCAN_ROWS_MAX))
             found.update(keys.incarnation_number(entry.key) for entry in page.entries)
             if not page.more:
                 return found

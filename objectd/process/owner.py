@@ -15,10 +15,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from objectd.errors import ObjectdError, StoreFailed
-from objectd.interfaces import IMetadataStore
+from objectd.interfaces import IMetadataStore, Scan
 from objectd.metadata import frames
 from objectd.metadata.frames import Answer, FrameReader, Request, Told
-from objectd.metadata.scanning import Scan
 from objectd.process.epochs import Epochs
 
 _Work = Coroutine[Deferred[Any], Any, Answer]
@@ -167,17 +166,7 @@ class OwnerProtocol(Protocol):
             case frames.Apply():
                 return frames.Number(await store.commit(request.commit))
             case Scan():
-                return frames.Page(
-                    await store.scan(
-                        request.start,
-                        request.stop,
-                        limit=request.limit,
-                        reverse=request.reverse,
-                        prefix=request.prefix,
-                        delimiter=request.delimiter,
-                        head_bytes=request.head_bytes,
-                    )
-                )
+                return frames.Page(await store.scan(request))
             case frames.AskOutcome():
                 return frames.Became(await store.outcome(request.token))
             case frames.BeginIncarnation():

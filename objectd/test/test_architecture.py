@@ -152,13 +152,14 @@ class Architecture(SynchronousTestCase):
         self.refuse(broken)
 
     def test_no_circle_at_import(self) -> None:
-        """The two files of the foundation import one another for types only."""
+        """The layers of the foundation import one another for types only."""
         broken = [
             f"{source.path} imports {each.module}"
             for source in self.sources
             if source.layer in FOUNDATION
             for each in source.imports()
             if each.module.startswith("objectd.") and not each.typing
+            if not each.module.startswith(f"objectd.{source.layer}.")
         ]
         self.refuse(broken)
 
@@ -223,6 +224,6 @@ class Architecture(SynchronousTestCase):
             [
                 f"{source.path} has {source.lines} lines"
                 for source in self.sources
-                if source.lines > LINES_MAX and source.path != "interfaces.py"
+                if source.lines > LINES_MAX
             ]
         )

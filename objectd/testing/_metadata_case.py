@@ -18,6 +18,7 @@ from objectd.interfaces import (
     Host,
     IMetadataStore,
     Row,
+    Scan,
     Token,
 )
 
@@ -99,6 +100,6 @@ class MetadataStoreTestCase(SynchronousTestCase):
 
     def stored_keys(self, start: bytes = b"", stop: bytes = b"\xff\xff") -> list[bytes]:
         """All keys in the range except those of incarnations."""
-        page = self.wait(self.store.scan(start, stop, limit=1000))
+        page = self.wait(self.store.scan(Scan(start, stop, limit=1000)))
         self.assertFalse(page.more)
         return [entry.key for entry in page.entries if not entry.key.startswith(b"i")]

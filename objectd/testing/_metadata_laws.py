@@ -24,6 +24,7 @@ from objectd.interfaces import (
     IMetadataStore,
     OutcomeKind,
     Row,
+    Scan,
     Token,
 )
 from objectd.metadata.memory import MemoryMetadata
@@ -217,7 +218,7 @@ class _Histories(RuleBasedStateMachine):
         """The entries of all pages."""
         entries: list[Entry] = []
         while True:
-            page = self.wait(store.scan(start, stop, **how))
+            page = self.wait(store.scan(Scan(start, stop, **how)))
             entries += page.entries
             if not page.more:
                 return entries

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from objectd.interfaces import SCAN_ROWS_MAX, Entry, Put, ScanPage
+from objectd.interfaces import SCAN_ROWS_MAX, Entry, Put, Scan, ScanPage
 from objectd.testing._metadata_case import MetadataStoreTestCase
 
 
@@ -15,7 +15,7 @@ class ScanTests(MetadataStoreTestCase):
     def scan(
         self, start: bytes = b"j", stop: bytes = b"\xff\xff", limit: int = 100, **more: Any
     ) -> ScanPage:
-        return self.wait(self.store.scan(start, stop, limit=limit, **more))
+        return self.wait(self.store.scan(Scan(start, stop, limit=limit, **more)))
 
     def names(
         self, start: bytes = b"j", stop: bytes = b"\xff\xff", limit: int = 100, **more: Any

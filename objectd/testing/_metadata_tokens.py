@@ -18,6 +18,7 @@ from objectd.interfaces import (
     OutcomeKind,
     Present,
     Put,
+    Scan,
     Token,
 )
 from objectd.model import keys
@@ -169,7 +170,7 @@ class ClosedTests(MetadataStoreTestCase):
             self.store.begin_incarnation(),
             self.store.fence([1]),
             self.store.get([b"k"]),
-            self.store.scan(b"a", b"b", limit=1),
+            self.store.scan(Scan(b"a", b"b", limit=1)),
             self.store.commit(Commit(token, 1, ())),
             self.store.outcome(token),
         ):

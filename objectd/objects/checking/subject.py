@@ -8,7 +8,7 @@ from typing import TypeVar
 import attrs
 
 from objectd.errors import DamagedRecord
-from objectd.interfaces import Entry, IBlobStore, IMetadataStore, Row
+from objectd.interfaces import Entry, IBlobStore, IMetadataStore, Row, Scan
 from objectd.model import keys
 from objectd.model.codec import decode
 from objectd.model.records import Bucket, Record
@@ -78,7 +78,8 @@ class Subject:
         """The rows of a range, `ROWS_A_PAGE` at a time."""
         more = True
         while more:
-            page = await self.metadata.scan(start, stop, limit=ROWS_A_PAGE, head_bytes=head_bytes)
+            scan = Scan(start, stop, limit=ROWS_A_PAGE, head_bytes=head_bytes)
+            page = await self.metadata.scan(scan)
             more = page.more
             if page.entries:
                 yield page.entries
@@ -105,7 +106,7 @@ class Subject:
 
     async def has_rows(self, prefix: bytes) -> bool:
         start, stop = keys.span(prefix)
-        return bool((await self.metadata.scan(start, stop, limit=1, head_bytes=1)).entries)
+        return bool((await self.metadata.scan(Scan(start, stop, limit=1, head_bytes=1))).entries)
 
     async def unheld(
         self,
@@ -123,7 +124,7 @@ class Subject:
         """The first `prefix_bytes` of the keys of a family, each once: a seek for each."""
         start, stop = keys.span(family)
         while True:
-            page = await self.metadata.scan(start, stop, limit=1, head_bytes=1)
+            page = await self.metadata.scan(Scan(start, stop, limit=1, head_bytes=1))
             if not page.entries:
                 return
             prefix = page.entries[0].key[:prefix_bytes]

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 import attrs
 from twisted.internet.defer import DeferredLock
 
-from objectd.interfaces import At, EmptyRange, Entry, Expectation
+from objectd.interfaces import At, EmptyRange, Entry, Expectation, Scan
 from objectd.model import keys
 from objectd.model.codec import encode
 from objectd.model.records import Manifest, ManifestTrash, Part
@@ -180,7 +180,7 @@ class Collector:
     async def _trim_journal(self) -> None:
         """What every reader has read goes; there are no readers yet."""
         start, stop = keys.span(keys.JOURNAL)
-        newest = await self._core.metadata.scan(start, stop, limit=1, reverse=True)
+        newest = await self._core.metadata.scan(Scan(start, stop, limit=1, reverse=True))
         if newest.entries:
             batch = Batch()
             batch.delete_range(start, newest.entries[0].key + b"\0")

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import attrs
 
 from objectd.errors import Conflict
-from objectd.interfaces import At, Entry, IMetadataStore
+from objectd.interfaces import At, Entry, IMetadataStore, Scan
 from objectd.model import keys
 from objectd.objects.collecting.pace import Pace
 from objectd.objects.writer import Batch, Writer
@@ -66,7 +66,7 @@ async def pages(metadata: IMetadataStore, prefix: bytes) -> AsyncIterator[list[E
     start, stop = keys.span(prefix)
     more = True
     while more:
-        page = await metadata.scan(start, stop, limit=ROWS_A_STEP)
+        page = await metadata.scan(Scan(start, stop, limit=ROWS_A_STEP))
         more = page.more
         if page.entries:
             yield page.entries

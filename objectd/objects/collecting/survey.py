@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from objectd.interfaces import Entry
+from objectd.interfaces import Entry, Scan
 from objectd.model import keys
 from objectd.model.records import Blob, BlobTrash, Manifest, Part
 from objectd.objects.collecting.queues import pages
@@ -117,4 +117,4 @@ async def _blobs(core: Core, candidates: Sequence[Entry], found: Survey) -> None
 
 async def _any(core: Core, prefix: bytes) -> bool:
     """Whether there is any row with this prefix."""
-    return bool((await core.metadata.scan(*keys.span(prefix), limit=1, head_bytes=1)).entries)
+    return bool((await core.metadata.scan(Scan(*keys.span(prefix), limit=1, head_bytes=1))).entries)

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.background.settings import CollectionSettings
 from objectd.cli import main, maintenance
+from objectd.interfaces import Scan
 from objectd.model import keys
 from objectd.model.codec import encode
 from objectd.model.records import Candidate, SweepHold
@@ -172,7 +173,8 @@ class CheckTests(VerbCase):
 
     def test_problem(self) -> None:
         """A problem is a line, and a status."""
-        [row] = result_of(self.store.core.metadata.scan(*keys.span(keys.OBJECTS), limit=10)).entries
+        scan = Scan(*keys.span(keys.OBJECTS), limit=10)
+        [row] = result_of(self.store.core.metadata.scan(scan)).entries
         self.put(row.key, (row.value or b"")[:-1] + b"?")
         self.assertEqual(self.check(), maintenance.PROBLEMS)
         self.assertTrue(

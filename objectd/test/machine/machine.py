@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from objectd.interfaces import BlobFile
+from objectd.interfaces import BlobFile, Scan
 from objectd.objects.usage import Usage, bucket_usage
 from objectd.test.machine import sums
 from objectd.test.machine.draws import Place
@@ -162,7 +162,7 @@ class S3Machine(RuleBasedStateMachine):
     def contents(self) -> tuple[dict[bytes, bytes], set[BlobFile]]:
         """All rows and all files of the store."""
         core = self.server.store.core
-        page = result_of(core.metadata.scan(b" ", b"\xff", limit=10_000))
+        page = result_of(core.metadata.scan(Scan(b" ", b"\xff", limit=10_000)))
         assert not page.more
         return {entry.key: entry.value or b"" for entry in page.entries}, result_of(self._files())
 

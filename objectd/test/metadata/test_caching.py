@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Coroutine, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
 
-from objectd.errors import CommitInvalid, Conflict, StoreFailed
+from objectd.errors import Conflict
 from objectd.interfaces import (
     Absent,
     At,
     Change,
     Commit,
     Delete,
-    DeleteRange,
     Expectation,
     Host,
     IMetadataStore,
@@ -40,22 +36,20 @@ from objectd.metadata.caching import (
 from objectd.metadata.memory import MemoryMetadata
 from objectd.metadata.remote import RemoteMetadata
 from objectd.metadata.rocksdb import Settings, open_store
-from objectd.metadata.slots import GENERATION, TABLE_BYTES, Slots
+from objectd.metadata.slots import GENERATION
 from objectd.model import keys
 from objectd.process.owner import OwnerFactory
+from objectd.test.metadata.announced import (
+    LIVE,
+    OBJECT,
+    OTHER,
+    PAYLOAD,
+    Case,
+    SteppedMetadata,
+    table,
+)
 from objectd.test.metadata.test_remote import MemoryEndpoint
 from objectd.testing.metadata import make_metadata_store_tests
-
-_T = TypeVar("_T")
-
-OBJECT = keys.object_(1, b"key")
-PAYLOAD = keys.payload(1, b"key")
-OTHER = keys.object_(1, b"other")
-LIVE = keys.live(1)
-
-
-def table(slots: int = 50) -> Slots:
-    return Slots(bytearray(8 * (1 + slots)))
 
 
 async def open_over_memory(host: Host) -> IMetadataStore:
@@ -86,67 +80,6 @@ CachedRemoteMetadataTests = make_metadata_store_tests(
 CachedRocksMetadataTests = make_metadata_store_tests(
     f"{__name__}.CachedRocksMetadataTests", open_over_rocksdb, durable=False
 )
-
-
-class SteppedMetadata(MemoryMetadata):
-    """Reads what it is asked for at once, and answers when it is told to; so with commits,
-    which are seen when they are answered."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.held = False
-        self.reads: list[Deferred[None]] = []
-        self.commits: list[Deferred[None]] = []
-
-    async def get(self, keys: Sequence[bytes]) -> list[Row | None]:
-        rows = await super().get(keys)
-        if self.held:
-            self.reads.append(Deferred())
-            await self.reads[-1]
-        return rows
-
-    async def commit(self, commit: Commit) -> int:
-        if self.held:
-            self.commits.append(Deferred())
-            await self.commits[-1]
-        return await super().commit(commit)
-
-
-class Case(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.slots = table()
-        self.backing = SteppedMetadata()
-        self.owner = AnnouncedMetadata(self.backing, self.slots)
-        self.store = CachedMetadata(self.owner, self.slots)
-        self.incarnation = self.run_now(self.owner.begin_incarnation())
-        self.sequence = 0
-
-    def begin(self, work: Coroutine[Deferred[Any], Any, _T]) -> Deferred[_T]:
-        return Deferred.fromCoroutine(work)
-
-    def run_now(self, work: Coroutine[Deferred[Any], Any, _T]) -> _T:
-        return self.successResultOf(self.begin(work))
-
-    def commit(self, *changes: Change, expect: tuple[Expectation, ...] = ()) -> Deferred[int]:
-        self.sequence += 1
-        token = Token(self.incarnation, self.sequence)
-        return self.begin(self.owner.commit(Commit(token, 1, changes, expect)))
-
-    def get(self, *asked: bytes) -> list[Row | None]:
-        return self.run_now(self.store.get(asked))
-
-    def is_kept(self, *asked: bytes) -> bool:
-        """`get` is answered without the store."""
-        self.backing.held, held = True, self.backing.held
-        count = len(self.backing.reads)
-        self.begin(self.store.get(asked))
-        self.backing.held = held
-        return len(self.backing.reads) == count
-
-    def word(self, key: bytes) -> int:
-        named = keys.group(key)
-        assert named is not None
-        return self.slots.words[self.slots.slot(named)]
 
 
 class KeepingTests(Case):
@@ -375,117 +308,3 @@ class KeepingTests(Case):
                 for cache in caches:
                     cache._store = self.owner
         self.assertEqual(failures, [])
-
-
-class AnnouncingTests(Case):
-    def test_last_commit(self) -> None:
-        """A slot is at rest when the last commit that changes it is over, in any order, and has
-        grown by two for each."""
-        self.backing.held = True
-        before = self.word(OBJECT)
-        self.commit(Put(OBJECT, b"1"))
-        self.commit(Put(PAYLOAD, b"2"))
-        self.assertEqual(self.word(OBJECT), before + 1)
-        self.backing.commits[1].callback(None)
-        self.assertEqual(self.word(OBJECT), before + 1)
-        self.backing.commits[0].callback(None)
-        self.assertEqual(self.word(OBJECT), before + 4)
-
-    def test_refused(self) -> None:
-        """A commit that is refused leaves its slots at rest."""
-        self.commit(Put(OTHER, b""))
-        refused = self.commit(Put(OBJECT, b""), expect=(Absent(OTHER),))
-        self.failureResultOf(refused, Conflict)
-        self.failureResultOf(self.commit(Put(OBJECT, b""), Delete(OBJECT)), CommitInvalid)
-        self.assertEqual(self.word(OBJECT) % 2, 0)
-
-    def test_conflict_outdates_nothing(self) -> None:
-        """What is kept of rows stays good when a commit that would change them meets a
-        conflict, unless another one changes them at the same time."""
-        self.get(OBJECT)
-        refused = self.commit(Put(OBJECT, b""), expect=(Present(OTHER),))
-        self.failureResultOf(refused, Conflict)
-        self.assertTrue(self.is_kept(OBJECT))
-        before = self.word(OBJECT)
-        self.backing.held = True
-        self.commit(Put(OBJECT, b"1"))
-        refused = self.commit(Put(OBJECT, b"2"), expect=(Present(OTHER),))
-        for waiting in self.backing.commits:
-            waiting.callback(None)
-        self.failureResultOf(refused, Conflict)
-        self.assertEqual(self.word(OBJECT), before + 2)
-
-    def test_undecided(self) -> None:
-        """The slots of a commit of which nobody knows what became stay odd, whatever follows,
-        until there is a new owner."""
-        self.backing.held = True
-        lost, cancelled = self.commit(Put(OBJECT, b"")), self.commit(Put(OTHER, b""))
-        cancelled.cancel()
-        self.failureResultOf(cancelled)
-        self.backing.commits[0].errback(StoreFailed("the disk"))
-        self.failureResultOf(lost, StoreFailed)
-        self.backing.held = False
-        self.commit(Put(OBJECT, b""))
-        self.assertEqual([self.word(OBJECT) % 2, self.word(OTHER) % 2], [1, 1])
-        AnnouncedMetadata(self.backing, self.slots)
-        self.assertEqual([self.word(OBJECT) % 2, self.word(OTHER) % 2], [0, 0])
-
-    def test_ranges(self) -> None:
-        """A range that may hold kept rows outdates all of them; others outdate nothing."""
-        self.get(OBJECT)
-        self.commit(DeleteRange(*keys.span(keys.JOURNAL)))
-        self.assertTrue(self.is_kept(OBJECT))
-        self.backing.held = True
-        self.commit(DeleteRange(*keys.span(keys.objects(2))))
-        self.backing.held = False
-        self.assertEqual(self.slots.words[GENERATION] % 2, 1)
-        self.backing.commits[-1].callback(None)
-        self.assertFalse(self.is_kept(OBJECT))
-
-    def test_fenced(self) -> None:
-        """Whoever wants to know is told what was fenced."""
-        told: list[Sequence[int]] = []
-        owner = AnnouncedMetadata(self.backing, self.slots, on_fenced=told.append)
-        self.run_now(owner.fence([7, 8]))
-        self.assertEqual(told, [[7, 8]])
-
-
-class SlotsTests(SynchronousTestCase):
-    def test_shared(self) -> None:
-        """What is written through one mapping is read through another."""
-        descriptor = os.memfd_create("slots")
-        os.truncate(descriptor, TABLE_BYTES)
-        one, other = Slots.mapped(descriptor), Slots.mapped(descriptor)
-        os.close(descriptor)
-        index = one.slot(b"group")
-        one.mark(index)
-        self.assertEqual(other.words[other.slot(b"group")], 1)
-        one.clear(index)
-        self.assertEqual(other.words[index], 2)
-
-    def test_too_small(self) -> None:
-        """A file that is too small is refused, not read beyond its end."""
-        descriptor = os.memfd_create("slots")
-        self.addCleanup(os.close, descriptor)
-        os.truncate(descriptor, TABLE_BYTES - 8)
-        self.assertRaises(ValueError, Slots.mapped, descriptor)
-
-    def test_generations(self) -> None:
-        """A new generation is even, greater than any before, and has all slots at rest, also
-        if the one before it was cut short."""
-        slots = table(5)
-        slots.words[3] = 7
-        for before, after in ((0, 2), (2, 4), (5, 6)):
-            slots.words[GENERATION] = before
-            slots.renew()
-            self.assertEqual(slots.words.tolist(), [after, 0, 0, 0, 0, 0])
-            slots.words[3] = 7
-
-    def test_groups(self) -> None:
-        """An object and its payload, and a bucket and its being alive, are one group each."""
-        self.assertEqual(keys.group(OBJECT), keys.group(PAYLOAD))
-        self.assertEqual(keys.group(keys.bucket(1)), keys.group(keys.live(1)))
-        self.assertIsNotNone(keys.group(keys.bucket_name("b")))
-        self.assertNotEqual(keys.group(OBJECT), keys.group(OTHER))
-        for key in (keys.FORMAT, keys.blob(bytes(12)), keys.versions(1), keys.incarnation(1), b""):
-            self.assertIsNone(keys.group(key))

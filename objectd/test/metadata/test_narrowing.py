@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from objectd.interfaces import Entry, ScanPage
+from objectd.interfaces import Entry, Scan, ScanPage
 from objectd.metadata.narrowing import (
     BORDERS_MAX,
     DELETIONS_A_BORDER,
@@ -17,7 +17,6 @@ from objectd.metadata.narrowing import (
     PutMeanwhile,
     page_behind_deletions,
 )
-from objectd.metadata.scanning import Scan
 
 SKIPPED_MAX = 10
 

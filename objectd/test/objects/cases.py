@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.blobs.memory import MemoryBlobs
 from objectd.errors import StoreFailed
-from objectd.interfaces import BlobFile, Commit, Entry, Row
+from objectd.interfaces import BlobFile, Commit, Entry, Row, Scan
 from objectd.metadata.memory import MemoryMetadata
 from objectd.model import keys
 from objectd.objects import ListedPart, ObjectSettings, ObjectStore, open_store
@@ -158,7 +158,7 @@ class StoreCase(SynchronousTestCase):
 
     def rows(self, prefix: bytes) -> list[Entry]:
         start, stop = keys.span(prefix)
-        return self.ok(self.metadata.scan(start, stop, limit=1000)).entries
+        return self.ok(self.metadata.scan(Scan(start, stop, limit=1000))).entries
 
 
 def begin(work: Awaitable[_T]) -> Deferred[_T]:

@@ -10,6 +10,7 @@ from objectd.errors import (
     InvalidBucketName,
     UploadNotFound,
 )
+from objectd.interfaces import Scan
 from objectd.model import keys
 from objectd.objects.names import check_bucket_name
 from objectd.objects.usage import Usage
@@ -95,7 +96,8 @@ class BucketTests(StoreCase):
         self.refused(BucketNotFound, self.store.buckets.get("photos"))
         self.refused(BucketNotFound, self.store.buckets.delete("photos"))
         self.ok(self.store.collector.run_to_rest())
-        kinds = {entry.key[:1] for entry in self.ok(self.metadata.scan(b"\x20", b"~", limit=99))[0]}
+        page = self.ok(self.metadata.scan(Scan(b"\x20", b"~", limit=99)))
+        kinds = {entry.key[:1] for entry in page.entries}
         self.assertEqual(kinds, {keys.FORMAT, keys.INCARNATIONS})
 
     def test_not_empty(self) -> None:

@@ -6,7 +6,7 @@ from twisted.python.failure import Failure
 
 from objectd.blobs.memory import MemoryBlobs
 from objectd.errors import Fenced, OutcomeUnknown, StoreFailed
-from objectd.interfaces import BlobFile, Entry
+from objectd.interfaces import BlobFile, Entry, Scan
 from objectd.metadata.memory import MemoryMetadata
 from objectd.model import keys
 from objectd.model.codec import decode
@@ -236,7 +236,7 @@ class SurveyTests(StoreCase):
     def rows(self, prefix: bytes) -> list[Entry]:
         if prefix:
             return super().rows(prefix)
-        return self.ok(self.metadata.scan(b"\x20", b"\xff", limit=10_000)).entries
+        return self.ok(self.metadata.scan(Scan(b"\x20", b"\xff", limit=10_000))).entries
 
     def test_nothing(self) -> None:
         """Where nothing was deleted there is nothing to do."""

@@ -8,7 +8,7 @@ from botocore.credentials import Credentials
 from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
 
-from objectd.interfaces import Entry
+from objectd.interfaces import Entry, Scan
 from objectd.protocol.messages import HttpRequest, Response
 from objectd.protocol.model import load_s3_model
 from objectd.s3.operations import OPERATIONS
@@ -43,7 +43,7 @@ class EveryRequestTests(SynchronousTestCase):
 
     def rows(self) -> list[Entry]:
         """The whole metadata store but what `now` alone changes."""
-        page = result_of(self.server.store.core.metadata.scan(b" ", b"\xff", limit=10_000))
+        page = result_of(self.server.store.core.metadata.scan(Scan(b" ", b"\xff", limit=10_000)))
         return page.entries
 
     def answer(self, line: RequestLine) -> Response:

@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from objectd.auth.signing import KeyPair, presigned, signed
 from objectd.blobs.memory import MemoryBlobs
-from objectd.interfaces import ROOT_ACCOUNT, Credential, Entry, ICredentials
+from objectd.interfaces import ROOT_ACCOUNT, Credential, Entry, ICredentials, Scan
 from objectd.metadata.memory import MemoryMetadata
 from objectd.objects.opening import run_at_once
 from objectd.objects.store import open_store
@@ -130,7 +130,7 @@ class Twin:
 
     def state(self) -> list[Entry]:
         """Every row that there is; the names of blobs follow from them."""
-        return result_of(self.metadata.scan(b"\x04", b"\xff" * 9, limit=10_000)).entries
+        return result_of(self.metadata.scan(Scan(b"\x04", b"\xff" * 9, limit=10_000))).entries
 
     @property
     def reads_under_way(self) -> int:

@@ -14,7 +14,7 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.auth.payload import PayloadMode
-from objectd.interfaces import BlobFile, Entry
+from objectd.interfaces import BlobFile, Entry, Scan
 from objectd.objects import ObjectSettings
 from objectd.protocol.messages import HttpRequest
 from objectd.test.auth.signing import ChunkSigner, presigned, signed, verified
@@ -65,7 +65,7 @@ class WireTestCase(SynchronousTestCase):
     def contents(self) -> Contents:
         """Compared before and after, it shows that a refused request left no trace."""
         core = self.server.store.core
-        rows = result_of(core.metadata.scan(b" ", b"\xff", limit=10_000)).entries
+        rows = result_of(core.metadata.scan(Scan(b" ", b"\xff", limit=10_000))).entries
         return Contents(rows, result_of(self._files()))
 
     async def _files(self) -> set[BlobFile]:

@@ -9,17 +9,18 @@ from random import Random
 from typing import Any, TypeVar
 
 import attrs
+from msgspec import structs
 from sortedcontainers import SortedDict
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from objectd.errors import AnswerLost, Conflict, ObjectdError, StoreFailed
-from objectd.interfaces import Commit, IMetadataStore, Outcome, Row, ScanPage, Token
+from objectd.interfaces import Commit, IMetadataStore, Outcome, Row, Scan, ScanPage, Token
 from objectd.metadata import decisions
 from objectd.metadata.announcing import AnnouncedMetadata
 from objectd.metadata.decisions import Decision, Writes
-from objectd.metadata.scanning import Scan, scan_page
+from objectd.metadata.scanning import scan_page
 from objectd.metadata.slots import Slots
 from objectd.objects.reads import Reads
 from objectd.process.epochs import Epochs
@@ -210,18 +211,7 @@ class _Store:
     def known(self, keys: Sequence[bytes]) -> list[Row | None] | None:
         return decisions.visible(self._owner.visible, keys)
 
-    async def scan(
-        self,
-        start: bytes,
-        stop: bytes,
-        *,
-        limit: int,
-        reverse: bool = False,
-        prefix: bytes = b"",
-        delimiter: bytes = b"",
-        head_bytes: int | None = None,
-    ) -> ScanPage:
-        scan = Scan(start, stop, limit, reverse, prefix, delimiter, head_bytes)
+    async def scan(self, scan: Scan) -> ScanPage:
         return scan_page(self._owner.visible, scan)
 
     async def commit(self, commit: Commit) -> int:
@@ -274,30 +264,11 @@ class Connection:
     def known(self, keys: Sequence[bytes]) -> list[Row | None] | None:
         return None
 
-    async def scan(
-        self,
-        start: bytes,
-        stop: bytes,
-        *,
-        limit: int,
-        reverse: bool = False,
-        prefix: bytes = b"",
-        delimiter: bytes = b"",
-        head_bytes: int | None = None,
-    ) -> ScanPage:
+    async def scan(self, scan: Scan) -> ScanPage:
         if self._random.random() < SHORT_PAGE_PROBABILITY:
-            limit = min(limit, self._random.randint(1, 3))
-        scan = partial(
-            self._owner.served.scan,
-            start,
-            stop,
-            limit=limit,
-            reverse=reverse,
-            prefix=prefix,
-            delimiter=delimiter,
-            head_bytes=head_bytes,
-        )
-        return await self._read("scan", scan)
+            limit = min(scan.limit, self._random.randint(1, 3))
+            scan = structs.replace(scan, limit=limit)
+        return await self._read("scan", lambda: self._owner.served.scan(scan))
 
     async def commit(self, commit: Commit) -> int:
         label = f"commit {commit.token.incarnation}/{commit.token.sequence}"

@@ -26,6 +26,7 @@ from objectd.errors import (
     StoreFailed,
     StoreFull,
 )
+from objectd.interfaces import Scan
 from objectd.metadata.caching import CachedMetadata
 from objectd.metadata.decisions import Writes
 from objectd.model import keys
@@ -329,7 +330,7 @@ class World:
         await store.sweep.run()
         await store.collector.run_to_rest()
         await audit(worker.metadata, worker.blobs, store.format.digest_key)
-        lives = await worker.metadata.scan(*keys.span(keys.INCARNATIONS), limit=2)
+        lives = await worker.metadata.scan(Scan(*keys.span(keys.INCARNATIONS), limit=2))
         if len(lives.entries) != 1:
             raise Violated("more than one incarnation is left at rest")
         await ObjectClient(worker.ask(self.beliefs)).get_everything()

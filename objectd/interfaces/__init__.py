@@ -1,0 +1,101 @@
+"""Every contract between objectd and its providers, readable in one sitting.
+
+There are four kinds of provider so far: metadata stores, blob stores, credentials and
+TLS. A provider is found as a Twisted plugin by kind and name (`objectd.plugins`), and
+each kind of store has a conformance suite in `objectd.testing` that proves a provider.
+
+All times are integers: microseconds since 1970-01-01 UTC. All keys are bytes and are
+ordered as bytes.
+"""
+
+from __future__ import annotations
+
+from objectd.interfaces.access import (
+    ROOT_ACCOUNT,
+    Credential,
+    ICredentials,
+    ITLSContexts,
+)
+from objectd.interfaces.blobs import (
+    BlobFile,
+    BlobLocation,
+    IBlobReader,
+    IBlobStore,
+    IBlobWriter,
+    SealedBlob,
+)
+from objectd.interfaces.metadata import (
+    CHANGES_MAX,
+    COMMIT_BYTES_MAX,
+    KEY_BYTES_MAX,
+    SCAN_ROWS_MAX,
+    VALUE_BYTES_MAX,
+    Absent,
+    Add,
+    Append,
+    At,
+    Change,
+    Commit,
+    Delete,
+    DeleteRange,
+    EmptyRange,
+    Entry,
+    Expectation,
+    IMetadataStore,
+    Outcome,
+    OutcomeKind,
+    Present,
+    Put,
+    Row,
+    Scan,
+    ScanPage,
+    Token,
+)
+from objectd.interfaces.providers import (
+    HasLines,
+    Host,
+    IProvider,
+    RunInThread,
+)
+
+__all__ = [
+    "CHANGES_MAX",
+    "COMMIT_BYTES_MAX",
+    "KEY_BYTES_MAX",
+    "ROOT_ACCOUNT",
+    "SCAN_ROWS_MAX",
+    "VALUE_BYTES_MAX",
+    "Absent",
+    "Add",
+    "Append",
+    "At",
+    "BlobFile",
+    "BlobLocation",
+    "Change",
+    "Commit",
+    "Credential",
+    "Delete",
+    "DeleteRange",
+    "EmptyRange",
+    "Entry",
+    "Expectation",
+    "HasLines",
+    "Host",
+    "IBlobReader",
+    "IBlobStore",
+    "IBlobWriter",
+    "ICredentials",
+    "IMetadataStore",
+    "IProvider",
+    "ITLSContexts",
+    "Outcome",
+    "OutcomeKind",
+    "Present",
+    "Put",
+    "Row",
+    "RunInThread",
+    "Scan",
+    "ScanPage",
+    "SealedBlob",
+    "Token",
+]
