@@ -126,6 +126,32 @@ class ObjectNotFound(ObjectdError):
         self.key = key
 
 
+class DeleteMarkerFound(ObjectNotFound):
+    """The newest version of the key is a delete marker: that of `version_id`."""
+
+    def __init__(self, bucket: str, key: str, version_id: str) -> None:
+        super().__init__(bucket, key)
+        self.version_id = version_id
+
+
+class VersionNotFound(ObjectdError):
+    def __init__(self, bucket: str, key: str, version_id: str) -> None:
+        super().__init__(f"there is no version {version_id!r} of {key!r} in bucket {bucket!r}")
+        self.key = key
+        self.version_id = version_id
+
+
+class VersionIsDeleteMarker(ObjectdError):
+    """The version that was asked for by its id has no bytes and no tags: it is a delete
+    marker."""
+
+    def __init__(self, key: str, version_id: str, modified_us: int) -> None:
+        super().__init__(f"version {version_id!r} of {key!r} is a delete marker")
+        self.key = key
+        self.version_id = version_id
+        self.modified_us = modified_us
+
+
 class KeyTooLong(ObjectdError):
     """A key is longer than 1,024 bytes of UTF-8."""
 

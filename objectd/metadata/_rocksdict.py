@@ -25,13 +25,12 @@ from rocksdict import (
 )
 
 from objectd.errors import StoreBusy, StoreFailed, StoreFull
-from objectd.metadata._rocksdict_rows import INCOMPLETE, Live, Snapshot, spans
+from objectd.metadata._rocksdict_rows import INCOMPLETE, PAYLOAD_TAGS, Live, Snapshot, spans
 from objectd.metadata.decisions import Writes
 from objectd.metadata.limits import FIRST_KEY
 from objectd.model import keys
 
 _PAYLOADS = "payload"
-_PAYLOAD_TAG = keys.PAYLOADS[0]
 _LOCKED = "While lock file"
 OPEN_FILES_MAX = 256
 """Tables and logs that RocksDB keeps open: it ends for good when it gets no descriptor."""
@@ -151,10 +150,10 @@ class Database:
                 batch.delete_range(span.start, span.stop, payloads if span.is_payload else None)
         delete, put = batch.delete, batch.put
         for key in writes.deletes:
-            delete(key, payloads if key[0] == _PAYLOAD_TAG else None)
+            delete(key, payloads if key[0] in PAYLOAD_TAGS else None)
         revision = _U64.pack(writes.revision)
         for key, value in writes.puts.items():
-            put(key, revision + value, payloads if key[0] == _PAYLOAD_TAG else None)
+            put(key, revision + value, payloads if key[0] in PAYLOAD_TAGS else None)
         return batch
 
 

@@ -20,11 +20,13 @@ INCOMPLETE = "Result incomplete"
 """What RocksDB's message begins with where it did not do all that it was asked for."""
 
 _KEY_NOT_FOUND = "key not found"
-_FIRST_PAYLOAD, _AFTER_PAYLOADS = keys.span(keys.PAYLOADS)
+PAYLOAD_TAGS = keys.PAYLOADS + keys.VERSION_PAYLOADS
+"""The families that lie in a column family of their own: no other is between them."""
+_FIRST_PAYLOAD, _AFTER_PAYLOADS = keys.PAYLOADS, keys.after(keys.VERSION_PAYLOADS)
 _U64 = struct.Struct(">Q")
 _WHOLE_FAMILIES = frozenset((b"\x00", b"\x01", b"\x02", b"\x03", keys.INCARNATIONS))
 """Kept in memory as they are: the store's own rows and the incarnations. They are few."""
-_RECENT_FAMILIES = frozenset((keys.LIVES, keys.USAGES))
+_RECENT_FAMILIES = frozenset((keys.LIVES, keys.BUCKETS, keys.USAGES))
 """Of these, what was asked for lately: the buckets that are being written to."""
 RECENT_ROWS_MAX = 4096
 ROWS_AT_ONCE = 256
@@ -92,7 +94,7 @@ class Live:
                 recent[key] = Row(value, revision)
 
     def _read(self, key: bytes) -> Row | None:
-        family = self._payloads if key[:1] == _FIRST_PAYLOAD else self._records
+        family = self._payloads if key[0] in PAYLOAD_TAGS else self._records
         try:
             stored = family.get(key)
         except Exception as error:
@@ -119,7 +121,7 @@ class Snapshot:
         return Snapshot(self._records, self._payloads, skipped_keys_max)
 
     def row(self, key: bytes) -> Row | None:
-        family = self._payloads if key[:1] == _FIRST_PAYLOAD else self._records
+        family = self._payloads if key[0] in PAYLOAD_TAGS else self._records
         try:
             return _row(family[key])
         except Exception as error:

@@ -32,8 +32,12 @@ USAGES = b"a"
 
 BUCKETS = b"b"
 LIVES = b"l"
+CONFIGURATIONS = b"s"
 OBJECTS = b"o"
 PAYLOADS = b"p"
+VERSIONS = b"v"
+VERSION_PAYLOADS = b"q"
+NULL_VERSIONS = b"y"
 UPLOADS = b"u"
 PARTS = b"t"
 MANIFESTS = b"m"
@@ -125,9 +129,19 @@ def bucket(bucket_id: int) -> bytes:
     return b"b" + _U64.pack(bucket_id)
 
 
-def live(bucket_id: int) -> bytes:
-    """The row that everything which adds to a bucket expects; settings never touch it."""
-    return b"l" + _U64.pack(bucket_id)
+def live(bucket_id: int, versioning: int = 0) -> bytes:
+    """The row that every change of a bucket's current objects expects. Only that of the bucket's
+    present versioning is there, so who decided under another one meets a conflict."""
+    return b"l" + _U64.pack(bucket_id) + (bytes((versioning,)) if versioning else b"")
+
+
+def configurations(bucket_id: int) -> bytes:
+    return b"s" + _U64.pack(bucket_id)
+
+
+def configuration(bucket_id: int, name: bytes) -> bytes:
+    """What a bucket is told about itself under this name."""
+    return b"s" + _U64.pack(bucket_id) + name
 
 
 def usage(bucket_id: int, shard: int, quantity: bytes) -> bytes:
@@ -167,6 +181,34 @@ def key_versions(bucket_id: int, key: bytes) -> bytes:
 
 def version(bucket_id: int, key: bytes, time_us: int, version_uid: bytes) -> bytes:
     return key_versions(bucket_id, key) + descending(time_us) + version_uid
+
+
+def first_version_after(bucket_id: int, key: bytes, time_us: int, version_uid: bytes) -> bytes:
+    """The least key of the key's versions that are older than this one."""
+    return version(bucket_id, key, time_us, version_uid) + b"\0"
+
+
+def version_fields(row_key: bytes) -> tuple[bytes, int, bytes]:
+    """(key, time, uid) of the version whose row has this key."""
+    key, rest = unescape(row_key[BUCKET_PREFIX_BYTES:])
+    return key, _TIME_MAX - int(_U64.unpack_from(rest)[0]), rest[8:]
+
+
+def null_version(bucket_id: int, key: bytes) -> bytes:
+    return b"y" + _U64.pack(bucket_id) + key
+
+
+def null_versions(bucket_id: int) -> bytes:
+    return b"y" + _U64.pack(bucket_id)
+
+
+def version_payload(bucket_id: int, version_uid: bytes) -> bytes:
+    """The bytes of a small noncurrent version."""
+    return b"q" + _U64.pack(bucket_id) + version_uid
+
+
+def version_payloads(bucket_id: int) -> bytes:
+    return b"q" + _U64.pack(bucket_id)
 
 
 def payload(bucket_id: int, key: bytes) -> bytes:

@@ -49,7 +49,21 @@ class Incarnation(Record, frozen=True):
 
 
 class BucketName(Record, frozen=True):
+    """`versioned`: versioning was on at some time, so a key may have more than one version."""
+
     bucket_id: int
+    versioned: bool = False
+
+
+class Versioning(enum.IntEnum):
+    """What becomes of a version that is replaced or deleted."""
+
+    NEVER = 0
+    """It is gone; and so it was for as long as there is the bucket."""
+
+    ENABLED = 1
+    SUSPENDED = 2
+    """The null version is gone, others stay."""
 
 
 class Bucket(Record, frozen=True):
@@ -59,10 +73,12 @@ class Bucket(Record, frozen=True):
     created_us: int
     region: str
     deduplicate: bool = True
+    versioning: Versioning = Versioning.NEVER
 
 
 class Live(Record, frozen=True):
-    """Nothing: its presence says that the bucket may still be added to."""
+    """Nothing: its presence says that objects may be changed as the versioning in its key
+    demands."""
 
 
 # Objects
@@ -88,6 +104,14 @@ class ObjectHead(Record, frozen=True):
     checksum_algorithm: str = ""
     checksum_kind: str = ""
     version_is_null: bool = True
+    is_delete_marker: bool = False
+
+
+class NullVersion(Record, frozen=True):
+    """Where the null version of a key lies among its noncurrent versions and markers."""
+
+    modified_us: int
+    version: bytes
 
 
 class InRow(msgspec.Struct, frozen=True, array_like=True, tag_field="in", tag=0, gc=False):
@@ -194,6 +218,7 @@ class Manifest(Record, frozen=True):
     etag: str
     checksums: tuple[Checksum, ...] = ()
     listed: bytes = b""
+    version_id: str = ""
 
 
 # Blobs
@@ -262,6 +287,9 @@ class JournalKind(enum.IntEnum):
     OBJECT_APPENDED = 8
     OBJECT_RENAMED_FROM = 9
     OBJECT_RENAMED_TO = 10
+    DELETE_MARKER_PUT = 11
+    VERSION_DELETED = 12
+    BUCKET_CHANGED = 13
 
 
 class JournalEntry(Record, frozen=True):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from objectd.objects.conditions import Conditions
     from objectd.objects.copying import ObjectName, Overrides
     from objectd.objects.listing import ListedObject, ObjectPage
-    from objectd.objects.objects import Object, OpenObject
+    from objectd.objects.object import Object, OpenObject
     from objectd.objects.opening import open_directory, open_in_memory
     from objectd.objects.reading import ObjectPart
     from objectd.objects.settings import ObjectSettings
@@ -60,13 +60,13 @@ _PLACES = {
     "Declared": "objectd.objects.checksums",
     "ListedObject": "objectd.objects.listing",
     "ListedPart": "objectd.objects.completing",
-    "Object": "objectd.objects.objects",
+    "Object": "objectd.objects.object",
     "ObjectName": "objectd.objects.copying",
     "ObjectPage": "objectd.objects.listing",
     "ObjectPart": "objectd.objects.reading",
     "ObjectSettings": "objectd.objects.settings",
     "ObjectStore": "objectd.objects.store",
-    "OpenObject": "objectd.objects.objects",
+    "OpenObject": "objectd.objects.object",
     "Overrides": "objectd.objects.copying",
     "UploadId": "objectd.objects.upload_listing",
     "open_directory": "objectd.objects.opening",

@@ -15,7 +15,6 @@ from msgspec import structs
 
 from objectd.digests import COMBINABLE
 from objectd.errors import (
-    BucketNotFound,
     DamagedRecord,
     InvalidOperation,
     ObjectNotFound,
@@ -44,11 +43,11 @@ from objectd.objects.buckets import Buckets
 from objectd.objects.checksums import NOTHING_DECLARED, Declared, checksum_mismatch, full_object
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.core import Core
-from objectd.objects.current import Current, current, replace
+from objectd.objects.current import Current, current, current_bucket, replace, require_unversioned
 from objectd.objects.growing import NextPart, next_part
 from objectd.objects.ingest import Ingested
 from objectd.objects.names import check_metadata, key_bytes
-from objectd.objects.objects import Object
+from objectd.objects.object import Object
 from objectd.objects.publishing import Placement, publish
 from objectd.objects.settings import OBJECT_PUT_BYTES_MAX
 from objectd.objects.shield import shield
@@ -178,16 +177,16 @@ class Appends:
     async def _look(self, wanted: _Wanted) -> _Ground | None:
         """None if the object was replaced, and its manifest collected, while it was read."""
         bucket_id = wanted.place.bucket_id
-        live, row, payload_row = await self._core.metadata.get(
+        bucket_row, row, payload_row = await self._core.metadata.get(
             [
-                keys.live(bucket_id),
+                keys.bucket(bucket_id),
                 keys.object_(bucket_id, wanted.key),
                 keys.payload(bucket_id, wanted.key),
             ]
         )
-        if live is None:
-            raise BucketNotFound(wanted.place.name)
-        old = current(bucket_id, wanted.key, row)
+        place = current_bucket(self._core, wanted.place, bucket_row)
+        require_unversioned(place, "appended to")
+        old = current(place, wanted.key, row)
         old.check(wanted.conditions, wanted.place.name)
         if not old.is_there:
             if wanted.offset_bytes:
@@ -258,8 +257,7 @@ class Appends:
             tail = structs.replace(found.tail, source=source, checksums=checksums)
             payload = found.payload + ingested.payload if isinstance(source, InRow) else b""
             kind = JournalKind.OBJECT_APPENDED
-            replace(core, batch, found.old, head, tail, payload=payload, kind=kind)
-            return Object(wanted.place.name, wanted.name, head, tail)
+            return replace(core, batch, found.old, head, tail, payload=payload, kind=kind)
 
         return await publish(core, ingested, placement, decide)
 
@@ -269,7 +267,7 @@ class Appends:
         checksums = _grown_checksum(ground, ingested)
         return ObjectHead(
             size_bytes=wanted.offset_bytes + ingested.size_bytes,
-            modified_us=ground.old.time_after(self._core.now_us()),
+            modified_us=self._core.now_us(),
             etag=appended_etag(ground.head.etag, ingested.etag) if ground.head else ingested.etag,
             version=version,
             owner=wanted.place.owner,

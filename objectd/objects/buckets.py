@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
+from msgspec import structs
 
 from objectd.errors import (
     BucketAlreadyExists,
@@ -15,7 +16,14 @@ from objectd.errors import (
 from objectd.interfaces import ROOT_ACCOUNT, SCAN_ROWS_MAX, Absent, At, EmptyRange, Entry, Row, Scan
 from objectd.model import keys
 from objectd.model.codec import decode, encode
-from objectd.model.records import Bucket, BucketName, Candidate, JournalKind, Live
+from objectd.model.records import (
+    Bucket,
+    BucketName,
+    Candidate,
+    JournalKind,
+    Live,
+    Versioning,
+)
 from objectd.objects.core import Core
 from objectd.objects.damage import decoded
 from objectd.objects.names import check_bucket_name, utf8
@@ -39,8 +47,7 @@ class Buckets:
     """All buckets of a store. Names are unique in the store, not in an account."""
 
     _core: Core
-    _names: Remembered[Row, int] = attrs.field(factory=Remembered, init=False)
-    _records: Remembered[Row, Bucket] = attrs.field(factory=Remembered, init=False)
+    _names: Remembered[Row, BucketName] = attrs.field(factory=Remembered, init=False)
 
     async def create(
         self,
@@ -71,15 +78,34 @@ class Buckets:
         [row] = await self._core.metadata.get([keys.bucket(bucket_id)])
         if row is None:
             raise BucketNotFound(name)
-        known = self._records.get(row)
-        return self._records.keep(row, decode(Bucket, row.value)) if known is None else known
+        return self._core.bucket_in(row)
 
     async def id_of(self, name: str) -> int:
         """Raises `BucketNotFound`."""
+        return (await self.named(name)).bucket_id
+
+    async def named(self, name: str) -> BucketName:
+        """What the name alone tells. Raises `BucketNotFound`."""
         [row] = await self._core.metadata.get([keys.bucket_name(name)])
         if row is None:
             raise BucketNotFound(name)
-        return self._id_in(row)
+        return self._name_in(row)
+
+    async def set_versioning(self, name: str, *, enabled: bool) -> None:
+        """Have replaced and deleted versions kept from now on (`ENABLED`), or but for the null
+        versions (`SUSPENDED`). What the bucket holds stays as it is.
+
+        Every change that was decided before and is not committed yet is decided again. Raises
+        `BucketNotFound`, `OperationAborted`.
+        """
+        wanted = Versioning.ENABLED if enabled else Versioning.SUSPENDED
+        await shield(self.change(name, lambda bucket: structs.replace(bucket, versioning=wanted)))
+
+    async def change(self, name: str, changed: Callable[[Bucket], Bucket]) -> None:
+        """Give a bucket other settings. `changed` may refuse by raising, and may be called more
+        than once. To be run under `shield`. Raises `BucketNotFound`, `OperationAborted`."""
+        async with self._core.locks.holding(keys.bucket_name(name)):
+            await self._core.writer.transact(lambda batch: self._change(batch, name, changed))
 
     async def list(
         self,
@@ -137,13 +163,29 @@ class Buckets:
         [row] = await self._core.metadata.get([key])
         if row is None:
             raise BucketNotFound(name)
-        return self._id_in(row), At(key, row.revision)
+        return self._name_in(row).bucket_id, At(key, row.revision)
 
-    def _id_in(self, row: Row) -> int:
+    def _name_in(self, row: Row) -> BucketName:
         known = self._names.get(row)
-        if known is None:
-            known = self._names.keep(row, decode(BucketName, row.value).bucket_id)
-        return known
+        return self._names.keep(row, decode(BucketName, row.value)) if known is None else known
+
+    async def _change(self, batch: Batch, name: str, changed: Callable[[Bucket], Bucket]) -> None:
+        bucket_id, found = await self._find(name)
+        bucket_key = keys.bucket(bucket_id)
+        [row] = await self._core.metadata.get([bucket_key])
+        if row is None:
+            raise BucketNotFound(name)
+        old = self._core.bucket_in(row)
+        new = changed(old)
+        if new == old:
+            return
+        batch.expect(found, At(bucket_key, row.revision))
+        batch.put(bucket_key, encode(new))
+        if new.versioning != old.versioning:
+            batch.delete(keys.live(bucket_id, old.versioning))
+            batch.put(keys.live(bucket_id, new.versioning), encode(Live()))
+            batch.put(keys.bucket_name(name), encode(BucketName(bucket_id, versioned=True)))
+        self._core.journal(batch, JournalKind.BUCKET_CHANGED, bucket_id)
 
     async def _create(self, bucket: Bucket) -> Bucket:
         async with self._core.locks.holding(keys.bucket_name(bucket.name)):
@@ -161,7 +203,7 @@ class Buckets:
         batch.expect(Absent(name_key))
         batch.put(name_key, encode(BucketName(bucket.bucket_id)))
         batch.put(keys.bucket(bucket.bucket_id), encode(bucket))
-        batch.put(keys.live(bucket.bucket_id), encode(Live()))
+        batch.put(keys.live(bucket.bucket_id, bucket.versioning), encode(Live()))
         self._core.journal(batch, JournalKind.BUCKET_CREATED, bucket.bucket_id)
         return bucket
 
@@ -172,15 +214,20 @@ class Buckets:
 
     async def _delete(self, batch: Batch, name: str) -> None:
         bucket_id, found = await self._find(name)
+        [row] = await self._core.metadata.get([keys.bucket(bucket_id)])
+        if row is None:
+            raise BucketNotFound(name)
         for prefix in (keys.objects(bucket_id), keys.versions(bucket_id)):
             start, stop = keys.span(prefix)
             if (await self._core.metadata.scan(Scan(start, stop, limit=1))).entries:
                 raise BucketNotEmpty(name)
             batch.expect(EmptyRange(start, stop))
-        batch.expect(found)
+        batch.expect(found, At(keys.bucket(bucket_id), row.revision))
         batch.delete(keys.bucket_name(name))
         batch.delete(keys.bucket(bucket_id))
-        batch.delete(keys.live(bucket_id))
+        batch.delete_range(*keys.span(keys.configurations(bucket_id)))
+        for versioning in Versioning:
+            batch.delete(keys.live(bucket_id, versioning))
         candidate = Candidate(self._core.now_us())
         batch.put(keys.bucket_candidate(bucket_id), encode(candidate))
         self._core.journal(batch, JournalKind.BUCKET_DELETED, bucket_id)

@@ -95,6 +95,7 @@ class Completed:
     key: str
     etag: str
     checksum: Checksum | None
+    version_id: str = ""
 
 
 @attrs.frozen
@@ -163,20 +164,20 @@ class Completions:
 
     async def _freeze(self, place: Place, digest: bytes) -> _Attempt | Completed:
         """The first commit; or what became of the upload, if it is over."""
-        core, live = self._core, keys.live(place.bucket.bucket_id)
-        live_row, upload_row, manifest_row = await core.metadata.get(
-            [live, place.row_key, keys.manifest(place.id.uid)]
+        core, bucket = self._core, keys.bucket(place.bucket.bucket_id)
+        bucket_row, upload_row, manifest_row = await core.metadata.get(
+            [bucket, place.row_key, keys.manifest(place.id.uid)]
         )
         if upload_row is None:
             return _completed_before(place, digest, manifest_row)
-        if live_row is None:
+        if bucket_row is None:
             raise BucketNotFound(place.bucket.name)
         upload = decode(Upload, upload_row.value)
         frozen = structs.replace(
             upload, state=UploadState.COMPLETING, list_digest=digest, attempt=core.ids.uid()
         )
         batch = Batch()
-        batch.expect(Present(live), At(place.row_key, upload_row.revision))
+        batch.expect(Present(bucket), At(place.row_key, upload_row.revision))
         batch.put(place.row_key, encode(frozen))
         revision = await core.writer.commit(batch)
         return _Attempt(place, frozen, At(place.row_key, revision), digest)
@@ -224,7 +225,7 @@ class Completions:
         old.check(wanted.conditions, place.bucket.name)
         head = ObjectHead(
             size_bytes=sum(part.size_bytes for part in parts),
-            modified_us=old.time_after(core.now_us()),
+            modified_us=core.now_us(),
             etag=etag,
             version=version,
             owner=upload.owner,
@@ -235,6 +236,9 @@ class Completions:
         sizes = size_runs([part.size_bytes for part in parts])
         source = InManifest(upload.upload, listed, sizes)
         tail = ObjectTail(source, upload.headers, upload.metadata, checksums, upload.tags)
+        batch = Batch()
+        batch.expect(attempt.frozen)
+        made = replace(core, batch, old, head, tail, kind=JournalKind.OBJECT_COMPLETED)
         manifest = Manifest(
             bucket_id=place.bucket.bucket_id,
             key=place.key,
@@ -244,16 +248,14 @@ class Completions:
             etag=etag,
             checksums=checksums,
             listed=listed,
+            version_id=made.version_id,
         )
-        batch = Batch()
-        batch.expect(attempt.frozen)
-        replace(core, batch, old, head, tail, kind=JournalKind.OBJECT_COMPLETED)
         batch.delete(place.row_key)
         batch.put(keys.manifest(upload.upload), encode(manifest))
         batch.put(keys.manifest_ref(upload.upload, version), references.REF)
         batch.put(keys.parts_candidate(upload.upload), encode(Candidate(core.now_us())))
         await core.writer.commit(batch)
-        return Completed(place.bucket.name, place.key.decode(), etag, whole)
+        return Completed(made.bucket, made.key, etag, whole, made.version_id)
 
     async def _thaw(self, attempt: _Attempt) -> None:
         """Let the upload go on without this attempt. A `Conflict` says that others have gone
@@ -277,7 +279,8 @@ def _completed_before(place: Place, digest: bytes, row: Row | None) -> Completed
     if (manifest.bucket_id, manifest.key, manifest.list_digest) != here:
         raise UploadNotFound(place.id.text())
     checksum = manifest.checksums[0] if manifest.checksums else None
-    return Completed(place.bucket.name, place.key.decode(), manifest.etag, checksum)
+    name, key = place.bucket.name, place.key.decode()
+    return Completed(name, key, manifest.etag, checksum, manifest.version_id)
 
 
 def _check_list(listed: Sequence[ListedPart]) -> None:

@@ -15,7 +15,15 @@ from typing import NamedTuple
 import attrs
 from msgspec import structs
 
-from objectd.errors import DamagedBlob, DamagedRecord, InvalidOperation, OperationAborted
+from objectd.errors import (
+    DamagedBlob,
+    DamagedRecord,
+    DeleteMarkerFound,
+    InvalidOperation,
+    ObjectNotFound,
+    OperationAborted,
+    VersionIsDeleteMarker,
+)
 from objectd.model import keys
 from objectd.model.records import Bucket, Checksum, Headers, InBlob, JournalKind, ObjectTail
 from objectd.objects import references
@@ -25,7 +33,8 @@ from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.core import Core
 from objectd.objects.current import read_current, replace
 from objectd.objects.names import check_metadata, key_bytes
-from objectd.objects.objects import Object, Objects, OpenObject
+from objectd.objects.object import Object, OpenObject
+from objectd.objects.objects import Objects
 from objectd.objects.settings import COPY_SOURCE_BYTES_MAX
 from objectd.objects.shield import shield
 from objectd.objects.tags import check_tags
@@ -35,6 +44,10 @@ _TO_ITSELF = (
     "This copy request is illegal because it is trying to copy an object to itself without "
     "changing the object's metadata, storage class, website redirect location or encryption "
     "attributes."
+)
+
+_MARKER = (
+    "The source of a copy request may not specifically refer to a delete marker by version id."
 )
 
 
@@ -77,6 +90,14 @@ class Overrides:
 COPY_ALL = Overrides()
 
 
+@attrs.frozen
+class Copied(Object):
+    """An object that was just made, and the version it was made of: '' where the source's
+    bucket never had versions."""
+
+    source_version_id: str = ""
+
+
 class _SourceReplaced(Exception):
     """What was learned of the source is no longer of use."""
 
@@ -93,6 +114,7 @@ class _Copying:
     """One copy, as it was asked for."""
 
     source: ObjectName
+    source_version: str
     place: Bucket
     key: bytes
     own: Overrides
@@ -117,28 +139,32 @@ class Copies:
         source: ObjectName,
         target: ObjectName,
         *,
+        source_version: str = "",
         own: Overrides = COPY_ALL,
         source_conditions: Conditions = NO_CONDITIONS,
         conditions: Conditions = NO_CONDITIONS,
         checksum_algorithm: str = "",
-    ) -> Object:
-        """Make `target` a copy of `source`, in place of what has that key; durable on return.
+    ) -> Copied:
+        """Make `target` a copy of `source` (its newest version, or `source_version`), in place
+        of what has that key; durable on return.
 
         No byte is read, so the copy keeps its source's ETag, also that of a multipart object
         (`…-N`), and its checksums. Only a `checksum_algorithm` that the source has not for
         its whole is computed, by reading the bytes once. The conditions are judged on the
         very versions that are copied and replaced.
 
-        Raises `BucketNotFound`, `ObjectNotFound`, `PreconditionFailed`, `InvalidOperation`
-        (larger than a copy may be, or onto itself without a change), `DamagedBlob`, what
-        `Overrides.check` raises, `OperationAborted`, with `conditions` `ConditionalConflict`.
+        A named version may be copied onto its own key: that brings it back as the newest.
+
+        Raises `PreconditionFailed`, `InvalidOperation` (larger than a copy may be, or onto
+        itself without a change), `DamagedBlob`, what `open_source` and `Overrides.check` raise,
+        `OperationAborted`, with `conditions` `ConditionalConflict`.
         """
         own.check()
-        if source == target and not own.change_the_object:
+        if source == target and not source_version and not own.change_the_object:
             raise InvalidOperation(_TO_ITSELF)
         key = key_bytes(target.key)
         place = await self._buckets.get(target.bucket)
-        copying = _Copying(source, place, key, own, source_conditions, conditions)
+        copying = _Copying(source, source_version, place, key, own, source_conditions, conditions)
         for _ in range(self._core.settings.commit_attempts_max):
             summed = await self._sum(copying, checksum_algorithm)
             try:
@@ -153,7 +179,7 @@ class Copies:
         if not algorithm:
             return None
         hasher(algorithm)
-        opened = await self._objects.get(*copying.source)
+        opened = await self._open(copying)
         try:
             copying.check_source(opened)
             version = opened.object.head.version
@@ -165,14 +191,14 @@ class Copies:
         finally:
             opened.close()
 
-    async def _copy(self, copying: _Copying, summed: _Summed | None) -> Object:
+    async def _copy(self, copying: _Copying, summed: _Summed | None) -> Copied:
         core, place = self._core, copying.place
         version = core.ids.uid()
 
-        async def decide(batch: Batch) -> Object:
+        async def decide(batch: Batch) -> Copied:
             # Before the source, which may be the same: then the commit expects that too.
             old = await read_current(core, place, copying.key)
-            opened = await self._objects.get(*copying.source)
+            opened = await self._open(copying)
             opened.close()
             copying.check_source(opened)
             head, tail = opened.object.head, copying.own.apply(opened.object.tail)
@@ -181,12 +207,12 @@ class Copies:
                     raise _SourceReplaced
                 tail = structs.replace(tail, checksums=(summed.checksum,))
             if not await references.share_source(core.metadata, batch, tail.source, version):
-                raise await self._why_missing(opened)
+                raise await self._why_missing(copying, opened)
             old.check(copying.conditions, place.name)
             checksum = tail.checksums[0] if tail.checksums else None
             head = structs.replace(
                 head,
-                modified_us=old.time_after(core.now_us()),
+                modified_us=core.now_us(),
                 version=version,
                 owner=place.owner,
                 storage_class=copying.own.storage_class or "STANDARD",
@@ -194,23 +220,46 @@ class Copies:
                 checksum_kind=checksum.kind if checksum else "",
             )
             payload = opened.payload or b""
-            replace(core, batch, old, head, tail, payload=payload, kind=JournalKind.OBJECT_COPIED)
-            return Object(place.name, copying.key.decode(), head, tail)
+            kind = JournalKind.OBJECT_COPIED
+            made = replace(core, batch, old, head, tail, payload=payload, kind=kind)
+            source_version = opened.object.version_id
+            return Copied(
+                made.bucket, made.key, made.head, made.tail, made.version_id, source_version
+            )
 
         async with core.locks.holding(keys.object_(place.bucket_id, copying.key)):
             return await core.writer.transact(decide)
 
-    async def _why_missing(self, opened: OpenObject) -> Exception:
+    async def _open(self, copying: _Copying) -> OpenObject:
+        return await open_source(self._objects, copying.source, copying.source_version)
+
+    async def _why_missing(self, copying: _Copying, opened: OpenObject) -> Exception:
         """Why the bytes of a version cannot be shared: because it was replaced and collected
         since it was read, or because they are damaged. Raises `ObjectNotFound`."""
-        was = opened.object
-        again = await self._objects.head(was.bucket, was.key)
-        if again.head.version != was.head.version:
+        was, again = opened.object, await self._open(copying)
+        again.close()
+        if again.object.head.version != was.head.version:
             return _SourceReplaced()
         if isinstance(was.tail.source, InBlob):
             blob = was.tail.source.blob.hex()
             return DamagedBlob(blob, "its row is missing or marks it as damaged")
         return DamagedRecord(f"manifest of {was.bucket}/{was.key}", "missing")
+
+
+async def open_source(objects: Objects, source: ObjectName, version_id: str) -> OpenObject:
+    """Open what is to be copied; it must be closed. A delete marker is no source: that its
+    newest version is one leaves a key without an object, and to name one is a mistake
+    (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html).
+
+    Raises `BucketNotFound`, `ObjectNotFound`; with an id `VersionNotFound`, `InvalidOperation`,
+    `InvalidArgument`.
+    """
+    try:
+        return await objects.get(*source, version_id=version_id)
+    except DeleteMarkerFound:
+        raise ObjectNotFound(*source) from None
+    except VersionIsDeleteMarker:
+        raise InvalidOperation(_MARKER) from None
 
 
 def check_source_size(size_bytes: int) -> None:

@@ -6,14 +6,15 @@ from collections.abc import Callable
 
 import attrs
 
-from objectd.interfaces import IBlobStore, IMetadataStore
+from objectd.interfaces import IBlobStore, IMetadataStore, Row
 from objectd.model import keys
-from objectd.model.codec import encode
-from objectd.model.records import JournalEntry, JournalKind
+from objectd.model.codec import decode, encode
+from objectd.model.records import Bucket, JournalEntry, JournalKind
 from objectd.objects.ids import IdSource
 from objectd.objects.ingest import Intake
 from objectd.objects.locks import KeyLocks
 from objectd.objects.reads import Reads
+from objectd.objects.remembered import Remembered
 from objectd.objects.settings import ObjectSettings
 from objectd.objects.writer import Batch, Writer
 
@@ -31,6 +32,12 @@ class Core:
     locks: KeyLocks
     now_us: Callable[[], int]
     settings: ObjectSettings
+    _buckets: Remembered[Row, Bucket] = attrs.field(factory=Remembered, init=False)
+
+    def bucket_in(self, row: Row) -> Bucket:
+        """The same value for the same row. Raises `DamagedRecord`."""
+        known = self._buckets.get(row)
+        return self._buckets.keep(row, decode(Bucket, row.value)) if known is None else known
 
     def journal(
         self,

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
-from msgspec import structs
 
-from objectd.errors import BucketNotFound, EntityTooLarge
+from objectd.errors import EntityTooLarge
 from objectd.model import keys
 from objectd.model.records import (
     NO_HEADERS,
@@ -21,7 +20,7 @@ from objectd.model.records import (
 from objectd.objects.buckets import Buckets
 from objectd.objects.checksums import NOTHING_DECLARED
 from objectd.objects.core import Core
-from objectd.objects.current import current, replace
+from objectd.objects.current import current, current_bucket, replace, require_unversioned
 from objectd.objects.names import check_metadata, key_bytes
 from objectd.objects.shield import shield
 from objectd.objects.writer import Batch
@@ -56,7 +55,7 @@ class Loads:
         Those of one commit are stored together or not at all. If it fails half-way, some
         first ones of the objects are stored, and storing all once more does no harm.
         Raises `BucketNotFound`, `KeyTooLong`, `EntityTooLarge`, `MetadataTooLarge`,
-        `OperationAborted`, `StoreFull`.
+        `OperationAborted`, `StoreFull`, and `InvalidOperation` for a bucket with versioning.
         """
         place = await self._buckets.get(bucket)
         stored = 0
@@ -69,16 +68,14 @@ class Loads:
         core = self._core
         bucket_id = bucket.bucket_id
         records = [self._record(bucket, object_) for object_ in group.values()]
-        wanted = [keys.live(bucket_id), *(keys.object_(bucket_id, key) for key in group)]
+        wanted = [keys.bucket(bucket_id), *(keys.object_(bucket_id, key) for key in group)]
 
         async def decide(batch: Batch) -> None:
-            live, *rows = await core.metadata.get(wanted)
-            if live is None:
-                raise BucketNotFound(bucket.name)
+            bucket_row, *rows = await core.metadata.get(wanted)
+            place = current_bucket(core, bucket, bucket_row)
+            require_unversioned(place, "loaded in bulk")
             for key, row, (head, tail) in zip(group, rows, records, strict=True):
-                old = current(bucket_id, key, row)
-                new = structs.replace(head, modified_us=old.time_after(head.modified_us))
-                replace(core, batch, old, new, tail, payload=group[key].body)
+                replace(core, batch, current(place, key, row), head, tail, payload=group[key].body)
 
         await core.writer.transact(decide)
 

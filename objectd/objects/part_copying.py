@@ -18,9 +18,10 @@ from objectd.model.records import Checksum, InBlob, InManifest, Part
 from objectd.objects import references
 from objectd.objects.checksums import DEFAULT_ALGORITHM
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
-from objectd.objects.copying import ObjectName, check_source_size
+from objectd.objects.copying import ObjectName, check_source_size, open_source
 from objectd.objects.core import Core
-from objectd.objects.objects import Object, Objects
+from objectd.objects.object import Object
+from objectd.objects.objects import Objects
 from objectd.objects.reading import part_ranges
 from objectd.objects.shield import shield
 from objectd.objects.uploads import Place, Uploads
@@ -44,6 +45,15 @@ class _Whole:
 
 
 @attrs.frozen
+class CopiedPart:
+    """A part, and the version whose bytes it has: '' where the source's bucket never had
+    versions."""
+
+    part: Part
+    source_version_id: str
+
+
+@attrs.frozen
 class PartCopies:
     """Makes parts of objects."""
 
@@ -58,34 +68,37 @@ class PartCopies:
         upload_id: str,
         number: int,
         *,
+        source_version: str = "",
         span: tuple[int, int] | None = None,
         source_conditions: Conditions = NO_CONDITIONS,
-    ) -> Part:
+    ) -> CopiedPart:
         """Make bytes start <= i < stop (`span`; all without one) of `source` a part of an
         upload, in place of an earlier one of that number. Durable on return.
 
         The bytes are those of the version that the conditions were judged on, also when it
-        is replaced meanwhile. Raises `ObjectNotFound`, `PreconditionFailed`,
-        `InvalidOperation` (more than a part may have), `InvalidArgument` for a span that is
-        not wholly in the object, and what `Uploads.put_part` raises.
+        is replaced meanwhile. Raises `PreconditionFailed`, `InvalidOperation` (more than a
+        part may have), `InvalidArgument` for a span that is not wholly in the object, and what
+        `open_source` and `Uploads.put_part` raise.
         """
         place, upload = await self._uploads.place_for_part(*target, upload_id, number)
-        opened = await self._objects.get(*source)
+        opened = await open_source(self._objects, source, source_version)
+        found = opened.object
         try:
-            source_conditions.check_source(opened.object.head)
-            start, stop = _within(span, opened.object.size_bytes)
+            source_conditions.check_source(found.head)
+            start, stop = _within(span, found.size_bytes)
             check_source_size(stop - start)
             algorithm = upload.checksum_algorithm or DEFAULT_ALGORITHM
-            whole = await self._whole_blob(opened.object, start, stop, algorithm)
+            whole = await self._whole_blob(found, start, stop, algorithm)
             if whole is not None:
                 try:
-                    return await shield(self._share(place, number, whole))
+                    part = await shield(self._share(place, number, whole))
+                    return CopiedPart(part, found.version_id)
                 except _NotShareable:
                     pass  # what was opened can still be read, or says what is wrong with it
-            stream = opened.stream(start, stop)
-            return await self._uploads.put_part(
-                *target, upload_id, number, stream, size_bytes=stop - start
-            )
+            stream, size_bytes = opened.stream(start, stop), stop - start
+            put = self._uploads.put_part
+            part = await put(*target, upload_id, number, stream, size_bytes=size_bytes)
+            return CopiedPart(part, found.version_id)
         finally:
             opened.close()
 

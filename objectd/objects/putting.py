@@ -13,6 +13,7 @@ from objectd.objects.conditions import Conditions
 from objectd.objects.core import Core
 from objectd.objects.current import Current, current, read_current, replace
 from objectd.objects.ingest import Ingested
+from objectd.objects.object import Object
 from objectd.objects.publishing import Placement, publish
 from objectd.objects.writer import Batch
 
@@ -42,7 +43,7 @@ class Guess:
 
 @attrs.frozen
 class Version:
-    """What is to be put, and how it is at first: `time_after` what it replaces may be later,
+    """What is to be put, and how it is at first: what it replaces may make it a later one,
     and `tail.source` is where its bytes are if they are no blob."""
 
     core: Core
@@ -54,7 +55,7 @@ class Version:
     conditions: Conditions
     guess: Guess
 
-    async def put(self) -> tuple[ObjectHead, ObjectTail]:
+    async def put(self) -> Object:
         """Commit it, and return it as it is now. To be run under `shield`."""
         core, version = self.core, self.head.version
         row_key = keys.object_(self.bucket.bucket_id, self.key)
@@ -87,12 +88,14 @@ class Version:
     def _assumed(self, row_key: bytes) -> Current | None:
         """What is at the key, as far as that can be told or guessed without asking. A commit
         that expects it is refused if that is wrong."""
+        if self.bucket.versioning:
+            return None
         rows = self.core.metadata.known([row_key])
         if rows is None and not self.guess.is_free:
             return None
-        return current(self.bucket.bucket_id, self.key, rows[0] if rows else None)
+        return current(self.bucket, self.key, rows[0] if rows else None)
 
-    async def _decide(self, batch: Batch, source: Source) -> tuple[ObjectHead, ObjectTail]:
+    async def _decide(self, batch: Batch, source: Source) -> Object:
         old = await read_current(self.core, self.bucket, self.key)
         old.check(self.conditions, self.bucket.name)
         self.guess.looked(is_free=not old.is_there)
@@ -100,13 +103,8 @@ class Version:
         tail = self.tail if in_place else structs.replace(self.tail, source=source)
         return self._over(old, batch, tail)
 
-    def _over(self, old: Current, batch: Batch, tail: ObjectTail) -> tuple[ObjectHead, ObjectTail]:
-        head = self.head
-        modified_us = old.time_after(head.modified_us)
-        if modified_us != head.modified_us:
-            head = structs.replace(head, modified_us=modified_us)
-        replace(self.core, batch, old, head, tail, payload=self.ingested.payload)
-        return head, tail
+    def _over(self, old: Current, batch: Batch, tail: ObjectTail) -> Object:
+        return replace(self.core, batch, old, self.head, tail, payload=self.ingested.payload)
 
     def _identity(self) -> dict[str, object]:
         """What a blob tells of its first object when the metadata is lost."""

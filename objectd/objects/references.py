@@ -95,12 +95,12 @@ def publish_blob(
 
 
 def release_source(
-    batch: Batch, bucket_id: int, key: bytes, version: bytes, source: Source, now_us: int
+    batch: Batch, payload_key: bytes, version: bytes, source: Source, now_us: int
 ) -> None:
-    """A current version lets its bytes go."""
+    """A version lets its bytes go; `payload_key` is where they are if they are in a row."""
     match source:
         case InRow():
-            batch.delete(keys.payload(bucket_id, key))
+            batch.delete(payload_key)
         case InBlob(blob):
             batch.delete(keys.version_ref(blob, version))
             batch.put(keys.blob_candidate(blob), encode(Candidate(now_us)))

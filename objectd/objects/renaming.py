@@ -16,7 +16,6 @@ import attrs
 import msgspec
 
 from objectd.errors import (
-    BucketNotFound,
     DamagedRecord,
     InvalidArgument,
     InvalidOperation,
@@ -31,7 +30,7 @@ from objectd.model.records import Bucket, ClientToken, InRow
 from objectd.objects.buckets import Buckets
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.core import Core
-from objectd.objects.current import Current, current, move
+from objectd.objects.current import Current, current, current_bucket, move, require_unversioned
 from objectd.objects.names import key_bytes
 from objectd.objects.shield import shield
 from objectd.objects.writer import Batch
@@ -121,18 +120,18 @@ class Renames:
         async def decide(batch: Batch) -> None:
             if renaming.token and await self._was_done(batch, renaming):
                 return
-            live, source_row, target_row, payload_row = await core.metadata.get(
+            bucket_row, source_row, target_row, payload_row = await core.metadata.get(
                 [
-                    keys.live(bucket_id),
+                    keys.bucket(bucket_id),
                     keys.object_(bucket_id, renaming.source),
                     keys.object_(bucket_id, renaming.target),
                     keys.payload(bucket_id, renaming.source),
                 ]
             )
-            if live is None:
-                raise BucketNotFound(renaming.place.name)
-            source = current(bucket_id, renaming.source, source_row)
-            target = current(bucket_id, renaming.target, target_row)
+            place = current_bucket(core, renaming.place, bucket_row)
+            require_unversioned(place, "renamed")
+            source = current(place, renaming.source, source_row)
+            target = current(place, renaming.target, target_row)
             renaming.check(source, target)
             payload = b""
             if source.known and isinstance(source.known[1].source, InRow):

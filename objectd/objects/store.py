@@ -23,6 +23,7 @@ from objectd.objects.buckets import Buckets
 from objectd.objects.collecting.collector import Collector
 from objectd.objects.collecting.sweep import Sweep
 from objectd.objects.completing import Completions
+from objectd.objects.configurations import Configurations
 from objectd.objects.copying import Copies
 from objectd.objects.core import Core
 from objectd.objects.ids import IdSource
@@ -38,6 +39,7 @@ from objectd.objects.settings import ObjectSettings
 from objectd.objects.shield import shield
 from objectd.objects.tags import Tags
 from objectd.objects.uploads import Uploads
+from objectd.objects.versions import Versions
 from objectd.objects.writer import Batch, Writer
 
 BODY_MEMORY_BYTES = 64 << 20
@@ -61,6 +63,8 @@ class ObjectStore:
     renames: Renames
     loads: Loads
     tags: Tags
+    versions: Versions
+    configurations: Configurations
     collector: Collector
     sweep: Sweep
     abandoned: AbandonedUploads
@@ -191,6 +195,7 @@ def assemble(core: Core, format_: Format) -> ObjectStore:
     buckets = Buckets(core)
     objects = Objects(core, buckets)
     uploads = Uploads(core, buckets)
+    versions = Versions(core, buckets)
     return ObjectStore(
         format=format_,
         buckets=buckets,
@@ -203,7 +208,9 @@ def assemble(core: Core, format_: Format) -> ObjectStore:
         part_copies=PartCopies(core, objects, uploads),
         renames=Renames(core, buckets),
         loads=Loads(core, buckets),
-        tags=Tags(core, buckets),
+        tags=Tags(versions),
+        versions=versions,
+        configurations=Configurations(core, buckets),
         collector=Collector(core),
         sweep=Sweep(core),
         abandoned=AbandonedUploads(core),

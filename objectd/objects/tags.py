@@ -11,17 +11,10 @@ from collections.abc import Mapping
 import attrs
 from msgspec import structs
 
-from objectd.errors import InvalidTag, ObjectNotFound, TooManyTags
-from objectd.interfaces import At
-from objectd.model import keys
-from objectd.model.codec import decode_object, encode_object
+from objectd.errors import InvalidTag, TooManyTags
 from objectd.model.records import JournalKind
-from objectd.objects.buckets import Buckets
-from objectd.objects.core import Core
-from objectd.objects.names import key_bytes
 from objectd.objects.settings import TAG_KEY_CHARS_MAX, TAG_VALUE_CHARS_MAX, TAGS_MAX
-from objectd.objects.shield import shield
-from objectd.objects.writer import Batch
+from objectd.objects.versions import Versions
 
 _SIGNS = frozenset("_.:/=+-@")
 _RESERVED = "aws:"
@@ -49,34 +42,21 @@ def _is_allowed(text: str) -> bool:
 class Tags:
     """The tags of all objects."""
 
-    _core: Core
-    _buckets: Buckets
+    _versions: Versions
 
-    async def put(self, bucket: str, key: str, tags: Mapping[str, str]) -> None:
-        """Give an object these tags and no others. It stays the same version: its ETag and
-        time do not change, and no byte moves.
+    async def put(
+        self, bucket: str, key: str, tags: Mapping[str, str], *, version_id: str = ""
+    ) -> str:
+        """Give an object, or a version of it, these tags and no others. It stays the same
+        version: its ETag and time do not change, and no byte moves. Returns the version's id.
 
-        Raises `BucketNotFound`, `ObjectNotFound`, `InvalidTag`, `TooManyTags`,
-        `OperationAborted`.
+        Raises `InvalidTag`, `TooManyTags`, `OperationAborted`, and as `Objects.head`.
         """
         check_tags(tags)
-        raw_key = key_bytes(key)
-        bucket_id = await self._buckets.id_of(bucket)
-        row_key = keys.object_(bucket_id, raw_key)
-        core = self._core
-
-        async def decide(batch: Batch) -> None:
-            [row] = await core.metadata.get([row_key])
-            if row is None:
-                raise ObjectNotFound(bucket, key)
-            head, tail = decode_object(row.value)
-            batch.expect(At(row_key, row.revision))
-            batch.put(row_key, encode_object(head, structs.replace(tail, tags=dict(tags))))
-            kind = JournalKind.OBJECT_TAGGED
-            core.journal(batch, kind, bucket_id, key=raw_key, version=head.version)
-
-        async def locked() -> None:
-            async with core.locks.holding(row_key):
-                await core.writer.transact(decide)
-
-        await shield(locked())
+        return await self._versions.amend(
+            bucket,
+            key,
+            version_id,
+            lambda head, tail: (head, structs.replace(tail, tags=dict(tags))),
+            JournalKind.OBJECT_TAGGED,
+        )

@@ -110,10 +110,10 @@ class Uploads:
         row_key = keys.upload(place.bucket_id, raw_key, upload.started_us, upload.upload)
 
         async def decide(batch: Batch) -> None:
-            live = keys.live(place.bucket_id)
-            if (await self._core.metadata.get([live]))[0] is None:
+            bucket_key = keys.bucket(place.bucket_id)
+            if (await self._core.metadata.get([bucket_key]))[0] is None:
                 raise BucketNotFound(place.name)
-            batch.expect(Present(live))
+            batch.expect(Present(bucket_key))
             batch.put(row_key, encode(upload))
 
         await shield(self._core.writer.transact(decide))
@@ -234,16 +234,16 @@ class Uploads:
     async def replace_part(self, batch: Batch, place: Place, number: int, part: Part) -> None:
         """Put a part, in place of an earlier one of that number, if the upload still takes
         any. Raises `BucketNotFound`, `UploadNotFound`, `OperationAborted`."""
-        live, part_key = keys.live(place.bucket.bucket_id), keys.part(place.id.uid, number)
-        live_row, upload_row, part_row = await self._core.metadata.get(
-            [live, place.row_key, part_key]
+        bucket, part_key = keys.bucket(place.bucket.bucket_id), keys.part(place.id.uid, number)
+        bucket_row, upload_row, part_row = await self._core.metadata.get(
+            [bucket, place.row_key, part_key]
         )
-        if live_row is None:
+        if bucket_row is None:
             raise BucketNotFound(place.bucket.name)
         if upload_row is None:
             raise UploadNotFound(place.id.text())
         _require_open(decode(Upload, upload_row.value))
-        batch.expect(Present(live), At(place.row_key, upload_row.revision))
+        batch.expect(Present(bucket), At(place.row_key, upload_row.revision))
         _release_earlier(batch, part_key, part_row, self._core.now_us())
         batch.put(part_key, encode(part))
 

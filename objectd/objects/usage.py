@@ -15,6 +15,7 @@ from objectd.errors import Conflict, DamagedRecord
 from objectd.interfaces import SCAN_ROWS_MAX, At, IMetadataStore, Scan
 from objectd.model import keys
 from objectd.model.codec import decode_counter
+from objectd.model.records import ObjectHead
 from objectd.objects.writer import Batch, Writer
 
 _log = Logger()
@@ -37,6 +38,16 @@ def count(batch: Batch, bucket_id: int, shard: int, *, objects: int, size_bytes:
         batch.add(keys.usage(bucket_id, shard, OBJECTS), objects)
     if size_bytes:
         batch.add(keys.usage(bucket_id, shard, BYTES), size_bytes)
+
+
+def add(shard: int, batch: Batch, bucket_id: int, head: ObjectHead) -> None:
+    """Count a version that is put."""
+    count(batch, bucket_id, shard, objects=1, size_bytes=head.size_bytes)
+
+
+def subtract(shard: int, batch: Batch, bucket_id: int, head: ObjectHead) -> None:
+    """Count a version that is gone for good."""
+    count(batch, bucket_id, shard, objects=-1, size_bytes=-head.size_bytes)
 
 
 async def bucket_usage(metadata: IMetadataStore, bucket_id: int) -> Usage:

@@ -62,9 +62,3 @@ def part_count(object_: Object) -> int:
 def require_standard(storage_class: str) -> None:
     if storage_class != "STANDARD":
         raise S3Error("NotImplemented", f"Storage class {storage_class} is not implemented.")
-
-
-def require_null_version(version_id: str) -> None:
-    """Without versioning every object is its bucket's `null` version."""
-    if version_id != "null":
-        raise S3Error("NoSuchVersion", extra={"VersionId": version_id})

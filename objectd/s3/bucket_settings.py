@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from objectd.protocol.errors import S3Error
-from objectd.s3.attributes import require_null_version
 from objectd.s3.call import Answer, Call
 
 
@@ -23,9 +22,8 @@ async def get_bucket_acl(call: Call, *, Bucket: str) -> Answer:
     return await _shown(call, Bucket, _owners_alone(call))
 
 
-async def get_object_acl(call: Call, *, Bucket: str, Key: str, VersionId: str = "null") -> Answer:
-    require_null_version(VersionId)
-    await call.store.objects.head(Bucket, Key)
+async def get_object_acl(call: Call, *, Bucket: str, Key: str, VersionId: str = "") -> Answer:
+    await call.store.objects.head(Bucket, Key, version_id=VersionId)
     return Answer(_owners_alone(call))
 
 
@@ -90,10 +88,6 @@ async def get_bucket_request_payment(call: Call, *, Bucket: str) -> Answer:
 
 async def get_bucket_tagging(call: Call, *, Bucket: str) -> Answer:
     return await _absent(call, Bucket, "NoSuchTagSet")
-
-
-async def get_bucket_versioning(call: Call, *, Bucket: str) -> Answer:
-    return await _shown(call, Bucket, {})
 
 
 async def get_bucket_website(call: Call, *, Bucket: str) -> Answer:

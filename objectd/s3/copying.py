@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from objectd.objects.conditions import Conditions
@@ -12,7 +13,6 @@ from objectd.protocol.errors import S3Error, invalid_argument
 from objectd.s3.attributes import (
     kept_headers,
     part_count,
-    require_null_version,
     require_standard,
     shown_checksums,
 )
@@ -27,19 +27,26 @@ _SOURCE = "x-amz-copy-source"
 _SPAN = re.compile(r"bytes=([0-9]{1,20})-([0-9]{1,20})")
 
 
-def copy_source(header: str) -> ObjectName:
-    """The object that `x-amz-copy-source` names: `bucket/key` or `/bucket/key`.
+class Source(NamedTuple):
+    """What is to be copied: its newest version for ''."""
+
+    name: ObjectName
+    version_id: str
+
+
+def copy_source(header: str) -> Source:
+    """What `x-amz-copy-source` names: `bucket/key` or `/bucket/key`, and perhaps `?versionId=`.
 
     Percent-decoded exactly once, and nothing else is done to it: `+` is a plus, `..` is a
     part of a key, and what is looked up here is what is copied. Raises `S3Error`.
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
     """
     path, mark, query = header.partition("?")
-    if mark:
-        name, _, version = query.partition("=")
-        if name != "versionId":
-            raise _invalid_source(header)
-        require_null_version(version)
+    name, _, version = query.partition("=")
+    if mark and name != "versionId":
+        raise _invalid_source(header)
+    if mark and not version:
+        raise invalid_argument("versionId", "", "Version id cannot be the empty string")
     try:
         decoded = unquote(path, errors="strict")
     except UnicodeDecodeError:
@@ -49,7 +56,7 @@ def copy_source(header: str) -> ObjectName:
     bucket, _, key = decoded.removeprefix("/").partition("/")
     if not bucket or not key:
         raise _invalid_source(header)
-    return ObjectName(bucket, key)
+    return Source(ObjectName(bucket, key), version)
 
 
 async def copy_object(
@@ -83,8 +90,9 @@ async def copy_object(
     source = copy_source(CopySource)
     await _require_source_owner(call, source, ExpectedSourceBucketOwner)
     copied = await call.store.copies.copy(
-        source,
+        source.name,
         ObjectName(Bucket, Key),
+        source_version=source.version_id,
         own=Overrides(
             headers=kept_headers({**headers, "WebsiteRedirectLocation": redirect})
             if metadata_is_own
@@ -105,11 +113,13 @@ async def copy_object(
     )
     return Answer(
         {
+            "CopySourceVersionId": copied.source_version_id or None,
+            "VersionId": copied.version_id or None,
             "CopyObjectResult": {
                 "LastModified": copied.head.modified_us,
                 "ETag": f'"{copied.etag}"',
                 **shown_checksums(copied.tail.checksums, part_count(copied)),
-            }
+            },
         }
     )
 
@@ -131,11 +141,12 @@ async def upload_part_copy(
 ) -> Answer:
     source = copy_source(CopySource)
     await _require_source_owner(call, source, ExpectedSourceBucketOwner)
-    part = await call.store.part_copies.copy(
-        source,
+    copied = await call.store.part_copies.copy(
+        source.name,
         ObjectName(Bucket, Key),
         UploadId,
         PartNumber,
+        source_version=source.version_id,
         span=None if CopySourceRange is None else _copied_span(CopySourceRange),
         source_conditions=Conditions(
             CopySourceIfMatch,
@@ -144,13 +155,15 @@ async def upload_part_copy(
             CopySourceIfUnmodifiedSince,
         ),
     )
+    part = copied.part
     return Answer(
         {
+            "CopySourceVersionId": copied.source_version_id or None,
             "CopyPartResult": {
                 "LastModified": part.modified_us,
                 "ETag": f'"{part.etag}"',
                 **part_checksums(part),
-            }
+            },
         }
     )
 
@@ -169,9 +182,9 @@ def _copied_span(header: str) -> tuple[int, int]:
     return int(match[1]), int(match[2]) + 1
 
 
-async def _require_source_owner(call: Call, source: ObjectName, expected: str | None) -> None:
+async def _require_source_owner(call: Call, source: Source, expected: str | None) -> None:
     if expected is not None:
-        await require_owner(call.store, source.bucket, expected)
+        await require_owner(call.store, source.name.bucket, expected)
 
 
 def _is_replaced(what: str, directive: str) -> bool:

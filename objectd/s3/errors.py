@@ -18,6 +18,7 @@ CODES: dict[type[ObjectdError], str] = {
     errors.BucketNotFound: "NoSuchBucket",
     errors.ChecksumKindMismatch: "BadDigest",
     errors.ConditionalConflict: "ConditionalRequestConflict",
+    errors.DeleteMarkerFound: "NoSuchKey",
     errors.EntityTooLarge: "EntityTooLarge",
     errors.EntityTooSmall: "EntityTooSmall",
     errors.IncompleteBody: "IncompleteBody",
@@ -42,6 +43,8 @@ CODES: dict[type[ObjectdError], str] = {
     errors.TooManyParts: "TooManyParts",
     errors.TooManyTags: "BadRequest",
     errors.UploadNotFound: "NoSuchUpload",
+    errors.VersionIsDeleteMarker: "MethodNotAllowed",
+    errors.VersionNotFound: "NoSuchVersion",
     errors.WriteOffsetInvalid: "InvalidWriteOffset",
 }
 
@@ -81,6 +84,10 @@ def _extra(error: ObjectdError) -> dict[str, str]:
             return {"Condition": condition}
         case errors.ObjectNotFound(key=key):
             return {"Key": key}
+        case errors.VersionNotFound(key=key, version_id=version_id):
+            return {"Key": key, "VersionId": version_id}
+        case errors.VersionIsDeleteMarker():
+            return {"ResourceType": "DeleteMarker"}
         case errors.UploadNotFound(upload_id=upload_id):
             return {"UploadId": upload_id}
         case errors.InvalidPart(part_number=number):
@@ -114,8 +121,23 @@ def _extra(error: ObjectdError) -> dict[str, str]:
 
 
 def _headers(error: ObjectdError) -> Headers:
-    """What a 304 must tell (RFC 9110, 15.4.5)."""
-    if isinstance(error, errors.NotModified):
-        modified = http_date(error.modified_us).encode()
-        return ((b"ETag", f'"{error.etag}"'.encode()), (b"Last-Modified", modified))
-    return ()
+    """What a 304 must tell (RFC 9110, 15.4.5), and what AWS tells of a delete marker
+    (https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeleteMarker.html)."""
+    match error:
+        case errors.NotModified(etag=etag, modified_us=modified_us):
+            return ((b"ETag", f'"{etag}"'.encode()), _last_modified(modified_us))
+        case errors.DeleteMarkerFound(version_id=version_id):
+            return _of_marker(version_id)
+        case errors.VersionIsDeleteMarker(version_id=version_id, modified_us=modified_us):
+            allow = (b"Allow", b"DELETE")
+            return (*_of_marker(version_id), _last_modified(modified_us), allow)
+        case _:
+            return ()
+
+
+def _last_modified(time_us: int) -> tuple[bytes, bytes]:
+    return b"Last-Modified", http_date(time_us).encode()
+
+
+def _of_marker(version_id: str) -> Headers:
+    return ((b"x-amz-delete-marker", b"true"), (b"x-amz-version-id", version_id.encode()))

@@ -100,11 +100,16 @@ class HotLeaf:
             f"x-amz-checksum-{checksum.algorithm.lower()}: {encoded(checksum.value)}\r\n"
             f"x-amz-checksum-type: {checksum.kind}\r\n"
         )
+        if stored.version_id:
+            lines += f"x-amz-version-id: {stored.version_id}\r\n"
         return Response(200, head=lines.encode() + self._ids(request))
 
     async def _delete(self, plain: Plain, request: HttpRequest) -> Response:
-        await self._store.objects.delete(plain.bucket, plain.key)
-        return Response(204, head=self._ids(request))
+        deleted = await self._store.objects.delete(plain.bucket, plain.key)
+        lines = b"x-amz-delete-marker: true\r\n" if deleted.is_delete_marker else b""
+        if deleted.version_id:
+            lines += b"x-amz-version-id: %b\r\n" % deleted.version_id.encode()
+        return Response(204, head=lines + self._ids(request))
 
     async def _list(
         self, plain: Plain, request: HttpRequest, body: VerifiedBody, principal: Principal

@@ -107,6 +107,7 @@ async def complete_multipart_upload(
             "Key": Key,
             "ETag": f'"{completed.etag}"',
             **shown_checksums(shown, len(lines)),
+            "VersionId": completed.version_id or None,
         }
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from objectd.objects import Object, ObjectPart, OpenObject
 from objectd.objects.settings import LIST_ENTRIES_MAX
 from objectd.protocol.errors import S3Error
-from objectd.s3.attributes import part_count, require_null_version, shown_checksums
+from objectd.s3.attributes import part_count, shown_checksums
 from objectd.s3.call import Answer, Call
 from objectd.s3.listings import entries_max
 
@@ -22,10 +22,9 @@ async def get_object_attributes(
     ObjectAttributes: Sequence[str],
     MaxParts: int = LIST_ENTRIES_MAX,
     PartNumberMarker: int = 0,
-    VersionId: str = "null",
+    VersionId: str = "",
 ) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html"""
-    require_null_version(VersionId)
     wanted = frozenset(ObjectAttributes)
     if wanted == {""}:
         raise S3Error(
@@ -35,7 +34,7 @@ async def get_object_attributes(
         )
     if not wanted <= {*_ATTRIBUTES}:
         raise S3Error("InvalidArgument", "Invalid attribute name specified.")
-    opened = await call.store.objects.get(Bucket, Key)
+    opened = await call.store.objects.get(Bucket, Key, version_id=VersionId)
     try:
         found = opened.object
         shown = {
@@ -50,7 +49,8 @@ async def get_object_attributes(
     finally:
         opened.close()
     result = {name: shown[name] for name in _ATTRIBUTES if name in wanted}
-    return Answer({"LastModified": found.head.modified_us, **result})
+    version = found.version_id or None
+    return Answer({"LastModified": found.head.modified_us, "VersionId": version, **result})
 
 
 def _checksum(object_: Object) -> dict[str, object] | None:

@@ -6,15 +6,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import cast
 
-from objectd.errors import KeyTooLong
+from objectd.errors import InvalidArgument, KeyTooLong, ObjectdError
 from objectd.objects import Object
 from objectd.objects.conditions import Conditions
+from objectd.objects.deleting import Unwanted
 from objectd.objects.names import key_bytes
 from objectd.objects.settings import DELETE_KEYS_MAX
+from objectd.objects.versions import Deleted
 from objectd.protocol.errors import S3Error
 from objectd.s3.attributes import (
     kept_headers,
-    require_null_version,
     require_standard,
     shown_checksums,
 )
@@ -61,6 +62,7 @@ async def put_object(
             "ETag": f'"{stored.etag}"',
             "Size": None if WriteOffsetBytes is None else stored.size_bytes,
             **shown_checksums(stored.tail.checksums),
+            "VersionId": stored.version_id or None,
         }
     )
 
@@ -73,14 +75,20 @@ async def delete_object(
     IfMatch: str = "",
     IfMatchLastModifiedTime: int | None = None,
     IfMatchSize: int | None = None,
-    VersionId: str = "null",
+    VersionId: str = "",
 ) -> Answer:
-    require_null_version(VersionId)
     conditions = Conditions(
         if_match=IfMatch, size_bytes=IfMatchSize, modified_us=IfMatchLastModifiedTime
     )
-    await call.store.objects.delete(Bucket, Key, conditions=conditions)
-    return Answer()
+    deleted = await call.store.objects.delete(
+        Bucket, Key, version_id=VersionId, conditions=conditions
+    )
+    return Answer(
+        {
+            "DeleteMarker": deleted.is_delete_marker or None,
+            "VersionId": deleted.version_id or None,
+        }
+    )
 
 
 async def delete_objects(call: Call, *, Bucket: str, Delete: Mapping[str, object]) -> Answer:
@@ -89,26 +97,24 @@ async def delete_objects(call: Call, *, Bucket: str, Delete: Mapping[str, object
         raise S3Error("MalformedXML")
     refusals = [_refusal(line) for line in lines]
     wanted = [line for line, error in zip(lines, refusals, strict=True) if error is None]
-    failed = await call.store.objects.delete_many(
+    done = await call.store.objects.delete_many(
         Bucket,
-        [_key(line) for line in wanted],
-        [line_conditions(line) for line in wanted],
+        [Unwanted(_key(line), _version(line), line_conditions(line)) for line in wanted],
     )
     errors = [_error(line, error) for line, error in zip(lines, refusals, strict=True) if error]
-    deleted: list[dict[str, str]] = []
-    for line, failure in zip(wanted, failed, strict=True):
-        error = to_s3_error(failure) if failure is not None else None
-        if error is not None:
-            errors.append(_error(line, error))
+    deleted: list[dict[str, object]] = []
+    for line, outcome in zip(wanted, done, strict=True):
+        if isinstance(outcome, ObjectdError):
+            errors.append(_error(line, _failure(outcome)))
         elif not Delete.get("Quiet"):
-            deleted.append({"Key": _key(line)})
+            deleted.append(_deleted(line, outcome))
     return Answer({"Deleted": deleted, "Errors": errors})
 
 
 def _refusal(line: Mapping[str, object]) -> S3Error | None:
     """Why one line of a DeleteObjects cannot be carried out."""
-    if line.get("VersionId", "null") != "null":
-        return S3Error("NoSuchVersion")
+    if line.get("VersionId") == "":
+        return S3Error("InvalidArgument", "Version id cannot be the empty string")
     if line.get("ETag") == "":
         return S3Error("InvalidArgument", "An empty ETag is no condition.")
     try:
@@ -122,5 +128,30 @@ def _key(line: Mapping[str, object]) -> str:
     return str(line["Key"])
 
 
-def _error(line: Mapping[str, object], error: S3Error) -> dict[str, str]:
-    return {"Key": _key(line), "Code": error.code, "Message": error.message}
+def _version(line: Mapping[str, object]) -> str:
+    return str(line.get("VersionId", ""))
+
+
+def _failure(error: ObjectdError) -> S3Error:
+    """Of a line; what is no version id is to AWS, here and only here, a version that there is
+    not: https://github.com/versity/versitygw/issues/2119."""
+    if isinstance(error, InvalidArgument):
+        return S3Error("NoSuchVersion")
+    return to_s3_error(error) or S3Error("InternalError")
+
+
+def _deleted(line: Mapping[str, object], done: Deleted) -> dict[str, object]:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeletedObject.html"""
+    shown: dict[str, object] = {"Key": _key(line), "VersionId": _version(line) or None}
+    if done.is_delete_marker:
+        shown |= {"DeleteMarker": True, "DeleteMarkerVersionId": done.version_id}
+    return shown
+
+
+def _error(line: Mapping[str, object], error: S3Error) -> dict[str, str | None]:
+    return {
+        "Key": _key(line),
+        "VersionId": _version(line) or None,
+        "Code": error.code,
+        "Message": error.message,
+    }

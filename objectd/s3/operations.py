@@ -25,6 +25,7 @@ from objectd.s3 import (
     reading,
     renaming,
     tagging,
+    versioning,
 )
 from objectd.s3.attributes import KEPT_HEADERS
 from objectd.s3.call import Answer
@@ -185,7 +186,12 @@ OPERATIONS: dict[str, Operation] = {
         _row("s3:GetReplicationConfiguration", bucket_settings.get_bucket_replication),
         _row("s3:GetBucketRequestPayment", bucket_settings.get_bucket_request_payment),
         _row("s3:GetBucketTagging", bucket_settings.get_bucket_tagging),
-        _row("s3:GetBucketVersioning", bucket_settings.get_bucket_versioning),
+        _row("s3:GetBucketVersioning", versioning.get_bucket_versioning),
+        _row(
+            "s3:PutBucketVersioning",
+            versioning.put_bucket_versioning,
+            of_body=("ContentMD5", "ChecksumAlgorithm"),
+        ),
         _row("s3:GetBucketWebsite", bucket_settings.get_bucket_website),
         _row("s3:GetBucketObjectLockConfiguration", bucket_settings.get_object_lock_configuration),
         _row("s3:GetBucketPublicAccessBlock", bucket_settings.get_public_access_block),

@@ -9,7 +9,6 @@ from objectd.objects.conditions import Conditions
 from objectd.protocol.errors import S3Error
 from objectd.s3.attributes import (
     part_count,
-    require_null_version,
     shown_checksums,
     shown_headers,
 )
@@ -30,13 +29,12 @@ async def get_object(
     IfUnmodifiedSince: int | None = None,
     PartNumber: int | None = None,
     Range: str = "",
-    VersionId: str = "null",
+    VersionId: str = "",
     **overrides: str,
 ) -> Answer:
-    require_null_version(VersionId)
     _check_part_wanted(PartNumber, Range)
     conditions = Conditions(IfMatch, IfNoneMatch, IfModifiedSince, IfUnmodifiedSince)
-    opened = await call.store.objects.get(Bucket, Key)
+    opened = await call.store.objects.get(Bucket, Key, version_id=VersionId)
     try:
         conditions.check_read(opened.object.head)
         part = None if PartNumber is None else await opened.part(PartNumber)
@@ -63,18 +61,17 @@ async def head_object(
     IfUnmodifiedSince: int | None = None,
     PartNumber: int | None = None,
     Range: str = "",
-    VersionId: str = "null",
+    VersionId: str = "",
     **overrides: str,
 ) -> Answer:
-    require_null_version(VersionId)
     _check_part_wanted(PartNumber, Range)
     conditions = Conditions(IfMatch, IfNoneMatch, IfModifiedSince, IfUnmodifiedSince)
     if PartNumber is None:
-        found = await call.store.objects.head(Bucket, Key)
+        found = await call.store.objects.head(Bucket, Key, version_id=VersionId)
         conditions.check_read(found.head)
         part = None
     else:
-        opened = await call.store.objects.get(Bucket, Key)
+        opened = await call.store.objects.get(Bucket, Key, version_id=VersionId)
         try:
             found = opened.object
             conditions.check_read(found.head)
@@ -114,6 +111,7 @@ def shown(
         "Metadata": object_.tail.metadata,
         "TagCount": len(object_.tail.tags) or None,
         "PartsCount": part_count(object_) or None if part is not None else None,
+        "VersionId": object_.version_id or None,
         **shown_headers(object_.tail.headers),
     }
     if checksum_mode == "ENABLED":

@@ -40,7 +40,7 @@ REMARKS: Mapping[str, str] = {
     "Range": "one range; several are answered with the whole object, as on AWS",
     "StorageClass": "`STANDARD` only",
     "RenameSource": "a key, or `/` bucket `/` key",
-    "VersionId": "`null` only, for there is no versioning",
+    "VersioningConfiguration": "`MfaDelete` may be `Disabled`, which it is",
     "WriteOffsetBytes": "in every bucket; the ETag is chained: MD5 of the old one's and of the "
     "new bytes' MD5, and `-N`",
 }

@@ -8,7 +8,6 @@ from urllib.parse import parse_qsl
 
 from objectd.errors import InvalidTag
 from objectd.protocol.errors import S3Error, invalid_argument
-from objectd.s3.attributes import require_null_version
 from objectd.s3.call import Answer, Call
 
 _FIELDS_MAX = 100
@@ -37,32 +36,27 @@ def tags_in_header(header: str) -> dict[str, str]:
 
 
 async def put_object_tagging(
-    call: Call, *, Bucket: str, Key: str, Tagging: Mapping[str, object], VersionId: str = "null"
+    call: Call, *, Bucket: str, Key: str, Tagging: Mapping[str, object], VersionId: str = ""
 ) -> Answer:
-    require_null_version(VersionId)
     lines = cast("Sequence[Mapping[str, str]]", Tagging.get("TagSet", ()))
     if any("Key" not in line or "Value" not in line for line in lines):
         raise S3Error("MalformedXML")
     tags = _unique((line["Key"], line["Value"]) for line in lines)
-    await call.store.tags.put(Bucket, Key, tags)
-    return Answer()
+    version = await call.store.tags.put(Bucket, Key, tags, version_id=VersionId)
+    return Answer({"VersionId": version or None})
 
 
-async def get_object_tagging(
-    call: Call, *, Bucket: str, Key: str, VersionId: str = "null"
-) -> Answer:
-    require_null_version(VersionId)
-    found = await call.store.objects.head(Bucket, Key)
-    tags = found.tail.tags.items()
-    return Answer({"TagSet": [{"Key": key, "Value": value} for key, value in tags]})
+async def get_object_tagging(call: Call, *, Bucket: str, Key: str, VersionId: str = "") -> Answer:
+    found = await call.store.objects.head(Bucket, Key, version_id=VersionId)
+    tags = [{"Key": key, "Value": value} for key, value in found.tail.tags.items()]
+    return Answer({"VersionId": found.version_id or None, "TagSet": tags})
 
 
 async def delete_object_tagging(
-    call: Call, *, Bucket: str, Key: str, VersionId: str = "null"
+    call: Call, *, Bucket: str, Key: str, VersionId: str = ""
 ) -> Answer:
-    require_null_version(VersionId)
-    await call.store.tags.put(Bucket, Key, {})
-    return Answer()
+    version = await call.store.tags.put(Bucket, Key, {}, version_id=VersionId)
+    return Answer({"VersionId": version or None})
 
 
 def _unique(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -37,6 +37,17 @@ class ChangeTests(MetadataStoreTestCase):
             [Row(b"1", first), Row(b"2", second), Row(b"payload", first), None],
         )
 
+    def test_every_family(self) -> None:
+        """Whatever family a row is of, it is found by its key, in its range and by what is
+        expected of it, and deleted; however the store divides them."""
+        tags = (bytes((tag,)) for tag in range(ord("A"), ord("z") + 1))
+        every = [tag + b" row" for tag in tags if tag != keys.INCARNATIONS]
+        revision = self.commit(*(Put(key, key) for key in every))
+        self.assertEqual(self.get(*every), [Row(key, revision) for key in every])
+        self.assertEqual(self.stored_keys(b"A", b"{"), every)
+        self.commit(*map(Delete, every), expect=tuple(At(key, revision) for key in every))
+        self.assertEqual(self.get(*every), [None] * len(every))
+
     def test_known(self) -> None:
         """What is known without waiting, if anything, is what a read returns, in its order."""
         key, other = keys.object_(1, b"k"), keys.object_(1, b"other")

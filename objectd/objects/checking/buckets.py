@@ -47,13 +47,16 @@ async def buckets(subject: Subject) -> AsyncIterator[Finding]:
         rows = await subject.rows(
             key
             for _, bucket in good
-            for key in (keys.bucket_name(bucket.name), keys.live(bucket.bucket_id))
+            for key in (
+                keys.bucket_name(bucket.name),
+                keys.live(bucket.bucket_id, bucket.versioning),
+            )
         )
         for _, bucket in good:
             row = rows.get(keys.bucket_name(bucket.name))
             if row is None or not _leads_to(row.value, bucket.bucket_id):
                 yield Finding(Problem.BUCKET_WITHOUT_NAME, f"bucket {bucket.name!r}")
-            if keys.live(bucket.bucket_id) not in rows:
+            if keys.live(bucket.bucket_id, bucket.versioning) not in rows:
                 yield Finding(Problem.BUCKET_NOT_LIVE, f"bucket {bucket.name!r}")
 
 

@@ -6,7 +6,7 @@ from objectd.interfaces import Commit, Put, Token
 from objectd.model import keys
 from objectd.model.records import InBlob, InManifest, InRow, Nothing
 from objectd.objects.copying import ObjectName
-from objectd.objects.objects import Object
+from objectd.objects.object import Object
 from objectd.test.objects.cases import LARGE, StoreCase
 
 SOURCES: dict[type[object], bytes] = {

@@ -25,7 +25,7 @@ from objectd.objects import Declared, ListedPart, Object
 from objectd.objects.checksums import hasher
 from objectd.objects.conditions import Conditions
 from objectd.objects.copying import ObjectName
-from objectd.objects.objects import OpenObject
+from objectd.objects.object import OpenObject
 from objectd.objects.settings import PART_NUMBER_MAX
 from objectd.objects.writer import Batch
 from objectd.test.objects.cases import LARGE, SETTINGS, StoreCase, begin
@@ -294,7 +294,7 @@ class RaceTests(AppendCase):
             async def win(size: int = len(data)) -> None:
                 await other.appends.append("photos", "a", b"the winner's", offset_bytes=size)  # noqa: B023 - called in this turn of the loop
 
-            self.metadata.after_second(keys.LIVES, win)
+            self.metadata.after_second(keys.OBJECTS, win)
             work = begin(self.appending(b"mine", len(data)))
             self.failureResultOf(work, WriteOffsetInvalid)
             self.assertEqual(self.read("a"), data + b"the winner's")

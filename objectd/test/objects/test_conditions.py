@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from hashlib import md5
 from typing import Any
 
@@ -24,11 +24,20 @@ from objectd.model import keys
 from objectd.model.records import ObjectHead
 from objectd.objects import Completed, ObjectStore
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
+from objectd.objects.deleting import Unwanted
+from objectd.objects.versions import Deleted
 from objectd.test.objects.cases import LARGE, NOON_US, StoreCase, begin
 from objectd.testing.simulation import metadata as simulated
 from objectd.testing.simulation.world import Faults, Worker, World
 
 NEW = Conditions(if_none_match="*")
+
+
+def unwanted(object_keys: str, conditions: Sequence[Conditions]) -> list[Unwanted]:
+    """Keys of one letter each, to be deleted on these conditions."""
+    return [Unwanted(key, "", each) for key, each in zip(object_keys, conditions, strict=True)]
+
+
 SECOND_US = 1_000_000
 HEAD = ObjectHead(size_bytes=5, modified_us=NOON_US + 123, etag="abc", version=b"v", owner=1)
 
@@ -157,7 +166,7 @@ class PutTests(StoreCase):
         async def win() -> None:
             await other.objects.put("photos", "a", b"the winner's")
 
-        self.metadata.after_second(keys.LIVES, win)
+        self.metadata.after_second(keys.OBJECTS, win)
         work = self.store.objects.put("photos", "a", b"mine", conditions=NEW)
         self.refused(PreconditionFailed, work)
         self.assertEqual(self.read("a"), b"the winner's")
@@ -170,9 +179,9 @@ class PutTests(StoreCase):
 
         async def win() -> None:
             await other.objects.put("photos", "a", b"same")
-            self.metadata.after(keys.LIVES, win)
+            self.metadata.after(keys.OBJECTS, win)
 
-        self.metadata.after(keys.LIVES, win)
+        self.metadata.after(keys.OBJECTS, win)
         work = self.store.objects.put("photos", "a", b"mine", conditions=conditions)
         self.refused(ConditionalConflict, work)
 
@@ -221,27 +230,26 @@ class DeleteTests(StoreCase):
     def test_many(self) -> None:
         """Each key has its own condition, and those that fail do not keep the others."""
         conditions = [Conditions(self.etags["a"]), Conditions("x"), NO_CONDITIONS, Conditions("x")]
-        results = self.ok(
-            self.store.objects.delete_many("photos", ["a", "b", "c", "x"], conditions)
-        )
+        results = self.ok(self.store.objects.delete_many("photos", unwanted("abcx", conditions)))
         kinds = [type(result) for result in results]
-        self.assertEqual(kinds, [type(None), PreconditionFailed, type(None), ObjectNotFound])
+        self.assertEqual(kinds, [Deleted, PreconditionFailed, Deleted, ObjectNotFound])
         self.assertEqual(self.keys(), ["b"])
 
     def test_one_commit(self) -> None:
         """Whatever their conditions, many deletes are one commit."""
         self.metadata.changes_left = 1
         wanted = [Conditions(self.etags[key]) for key in "abc"]
-        self.ok(self.store.objects.delete_many("photos", ["a", "b", "c"], wanted))
+        self.ok(self.store.objects.delete_many("photos", unwanted("abc", wanted)))
         self.metadata.changes_left = None
         self.assertEqual(self.keys(), [])
 
     def test_same_key_again(self) -> None:
         """Deletes of one key in one request are judged one after the other."""
         tag = Conditions(self.etags["a"])
-        results = self.ok(self.store.objects.delete_many("photos", ["a"] * 3, [tag, tag, NEW]))
+        wanted = unwanted("aaa", [tag, tag, NEW])
+        results = self.ok(self.store.objects.delete_many("photos", wanted))
         kinds = [type(result) for result in results]
-        self.assertEqual(kinds, [type(None), ObjectNotFound, type(None)])
+        self.assertEqual(kinds, [Deleted, ObjectNotFound, Deleted])
         self.assertEqual(self.ok(self.store.buckets.usage("photos")).objects, 2)
 
 

@@ -65,7 +65,7 @@ class RaceTests(CopyCase):
         beside = self.beside()
         for source in SOURCES:
             data = self.store_as(source)
-            self.metadata.after(keys.live(0)[:1], lambda: beside.objects.put("photos", "b", OTHER))
+            self.metadata.after(keys.OBJECTS, lambda: beside.objects.put("photos", "b", OTHER))
             self.ok(self.store.copies.copy(photo("a"), photo("b")))
             self.collect()
             self.assertEqual(self.read("b"), data)
@@ -77,7 +77,7 @@ class RaceTests(CopyCase):
         for source in SOURCES:
             self.store_as(source)
             for interpose in (self.metadata.before, self.metadata.after):
-                interpose(keys.live(0)[:1], lambda: self.store.buckets.delete("albums"))
+                interpose(keys.OBJECTS, lambda: self.store.buckets.delete("albums"))
                 copy = self.store.copies.copy(photo("a"), ObjectName("albums", "b"))
                 self.refused(BucketNotFound, copy)
                 self.ok(self.store.buckets.create("albums"))
@@ -90,7 +90,7 @@ class RaceTests(CopyCase):
         own = Overrides(metadata={"who": "me"})
         theirs = Overrides(metadata={"who": "they"})
         self.metadata.after(
-            keys.live(0)[:1], lambda: beside.copies.copy(photo("a"), photo("a"), own=theirs)
+            keys.OBJECTS, lambda: beside.copies.copy(photo("a"), photo("a"), own=theirs)
         )
         self.ok(self.store.copies.copy(photo("a"), photo("a"), own=own))
         self.collect()
@@ -103,7 +103,7 @@ class RaceTests(CopyCase):
         beside = self.beside()
         own = Overrides(metadata={"who": "me"})
         for source in SOURCES:
-            for prefix in (keys.LIVES, keys.PAYLOADS):
+            for prefix in (keys.OBJECTS, keys.PAYLOADS):
                 self.store_as(source)
                 self.metadata.after(prefix, lambda: beside.objects.put("photos", "a", OTHER))
                 self.ok(self.store.copies.copy(photo("a"), photo("a"), own=own))
@@ -131,7 +131,7 @@ class RaceTests(CopyCase):
         """A copy whose commit has begun is finished, whatever becomes of its caller."""
         self.store_as(InBlob)
         gate: Deferred[None] = Deferred()
-        self.metadata.after(keys.live(0)[:1], lambda: gate)
+        self.metadata.after(keys.OBJECTS, lambda: gate)
         copying_ = begin(self.store.copies.copy(photo("a"), photo("b")))
         copying_.cancel()
         self.failureResultOf(copying_, CancelledError)

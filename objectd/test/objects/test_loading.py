@@ -6,10 +6,11 @@ from msgspec import structs
 
 from objectd.errors import BucketNotFound, EntityTooLarge, KeyTooLong, MetadataTooLarge
 from objectd.interfaces import Append, Commit
+from objectd.model import keys
 from objectd.model.records import Headers
 from objectd.objects import loading
 from objectd.objects.loading import SmallObject
-from objectd.objects.objects import Object
+from objectd.objects.object import Object
 from objectd.test.objects.cases import LARGE
 from objectd.test.objects.check_case import CheckCase
 
@@ -95,13 +96,13 @@ class LoadTests(CheckCase):
         """Nothing is added to a bucket that is no more."""
         self.ok(self.store.buckets.create("videos"))
 
-        self.metadata.before(b"l", lambda: self.beside().buckets.delete("videos"))
+        self.metadata.before(keys.OBJECTS, lambda: self.beside().buckets.delete("videos"))
         self.refused(BucketNotFound, self.store.loads.put_all("videos", [SmallObject("k", b"")]))
 
     def test_somebody_else_puts_meanwhile(self) -> None:
         """A load that another put comes between decides anew, and nothing is lost count of."""
         beside = self.beside()
-        self.metadata.after(b"l", lambda: beside.objects.put("photos", "k", b"other"))
+        self.metadata.after(keys.OBJECTS, lambda: beside.objects.put("photos", "k", b"other"))
         self.load(SmallObject("k", b"loaded"))
         self.assertEqual(self.read("k"), b"loaded")
         self.assert_found()

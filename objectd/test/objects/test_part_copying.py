@@ -31,7 +31,7 @@ PARTS = (b"the first part", b"the second", b"third")
 class PartCase(CopyCase):
     def copy(self, upload_id: str, number: int = 1, span: tuple[int, int] | None = None) -> Part:
         work = self.store.part_copies.copy(photo("a"), photo("b"), upload_id, number, span=span)
-        return self.ok(work)
+        return self.ok(work).part
 
     def blobs_of_parts(self) -> int:
         return len(self.rows(b"B"))
@@ -131,7 +131,7 @@ class PartCopyTests(PartCase):
         upload_id = self.upload("b")
         work = self.store.part_copies.copy(photo("a"), photo("b"), upload_id, 1, span=(start, stop))
         if start < stop <= len(data):
-            self.assertEqual(self.ok(work).size_bytes, stop - start)
+            self.assertEqual(self.ok(work).part.size_bytes, stop - start)
             self.complete("b", upload_id)
             self.assertEqual(self.read("b"), data[start:stop])
         else:

@@ -17,7 +17,6 @@ SHOWN: Mapping[str, Mapping[str, object]] = {
         "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     },
     "get_bucket_request_payment": {"Payer": "BucketOwner"},
-    "get_bucket_versioning": {},
     "list_bucket_analytics_configurations": {"IsTruncated": False},
     "list_bucket_intelligent_tiering_configurations": {"IsTruncated": False},
     "list_bucket_inventory_configurations": {"IsTruncated": False},
@@ -93,14 +92,6 @@ class BucketSettingsTests(SynchronousTestCase):
 
     def test_not_set(self) -> None:
         """To set one is refused, and leaves everything as it was."""
-        versioning = {"Status": "Enabled"}
-        self.refused(
-            "NotImplemented",
-            "put_bucket_versioning",
-            Bucket="photos",
-            VersioningConfiguration=versioning,
-        )
-        self.assertNotIn("Status", self.s3.get_bucket_versioning(Bucket="photos"))
         self.refused("NotImplemented", "put_bucket_policy", Bucket="photos", Policy="{}")
         self.refused("NotImplemented", "delete_bucket_policy", Bucket="photos")
         self.refused("NoSuchBucketPolicy", "get_bucket_policy", Bucket="photos")

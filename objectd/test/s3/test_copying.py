@@ -362,9 +362,15 @@ class CopySourceTests(WireTestCase):
     def test_versions(self) -> None:
         """Without versioning there is the version `null` and no other."""
         self.put("k")
-        status, body = self.copy(f"{BUCKET}/k?versionId=abc")
-        self.assertEqual(status, 404)
-        self.assertIn(b"<Code>NoSuchVersion</Code>", body)
+        self.assertEqual(self.copy(f"{BUCKET}/k?versionId=null")[0], 200)
+        for version, status, code in (
+            ("f" * 40, 404, b"NoSuchVersion"),
+            ("abc", 400, b"InvalidArgument"),
+            ("", 400, b"InvalidArgument"),
+        ):
+            found, body = self.copy(f"{BUCKET}/k?versionId={version}")
+            self.assertEqual(found, status, version)
+            self.assertIn(b"<Code>%b</Code>" % code, body)
 
     def test_access_points(self) -> None:
         """Sources by the ARN of an access point are not implemented, encoded or not."""

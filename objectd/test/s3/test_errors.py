@@ -67,7 +67,8 @@ class DocumentTests(WireTestCase):
         yield authentic_url("GET", missing, secret_key="wrong"), "SignatureDoesNotMatch"
         yield authentic("GET", missing), "NoSuchKey"
         yield authentic("GET", "/nowhere/key"), "NoSuchBucket"
-        yield authentic("GET", f"/{BUCKET}/kept?versionId=1"), "NoSuchVersion"
+        yield authentic("GET", f"/{BUCKET}/kept?versionId=1"), "InvalidArgument"
+        yield authentic("GET", f"/{BUCKET}/kept?versionId={'f' * 40}"), "NoSuchVersion"
         yield authentic("GET", f"/{BUCKET}/kept", {"range": "bytes=99999-"}), "InvalidRange"
         yield authentic("GET", f"/{BUCKET}/kept", {"if-match": '"x"'}), "PreconditionFailed"
         yield authentic("GET", f"/{BUCKET}?versions"), "NotImplemented"
@@ -97,7 +98,7 @@ class DocumentTests(WireTestCase):
 
     def test_head(self) -> None:
         """The answer to a HEAD that fails has its status and no body."""
-        for target, status in (("missing", 404), ("kept?versionId=1", 404), ("kept?acl", 405)):
+        for target, status in (("missing", 404), ("kept?versionId=1", 400), ("kept?acl", 405)):
             response = self.send(authentic("HEAD", f"/{BUCKET}/{target}")).response
             self.assertEqual((response.status, response.body), (status, b""), target)
             self.assertEqual(response.header(b"content-length"), b"0")

@@ -10,6 +10,7 @@ from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.auth.signing import signed
+from objectd.model.records import Versioning
 from objectd.protocol.messages import HttpRequest
 from objectd.s3.plain import recognised
 from objectd.test.s3.twins import HOST, KEYS, MODEL, NOW_US, Request, Twin, requests
@@ -160,14 +161,22 @@ ALONG = {
 """Headers that say nothing of what an operation does, or are read with its signature."""
 
 
+MODES = st.sampled_from(Versioning)
+
+
 class TwinTests(SynchronousTestCase):
     """One server answers by the hot leaf where it can, its twin never does."""
 
-    @given(st.lists(requests(), min_size=1, max_size=6))
-    def test_same_answers_and_state(self, asked: list[Request]) -> None:
-        """Status, headers, body and every row in the end are the same, and no read is left."""
+    @given(MODES, st.lists(requests(), min_size=1, max_size=6), MODES)
+    def test_same_answers_and_state(
+        self, mode: Versioning, asked: list[Request], later: Versioning
+    ) -> None:
+        """Status, headers, body and every row in the end are the same, and no read is left,
+        whether versions are kept or not."""
         hot, long = Twin(), Twin()
-        for request in asked:
+        for number, request in enumerate(asked):
+            for twin in (hot, long):
+                twin.set_versioning(later if number == 3 else mode if not number else None)
             plain = recognised(request.head, ("s3.test",))
             event("long" if plain is None else plain.operation)
             expected = long.ask(long.application.respond_at_length, request)
@@ -188,6 +197,20 @@ class TwinTests(SynchronousTestCase):
                     expected = server.ask(server.application.respond_at_length, request)
                     self.assertEqual(seen, expected)
                     self.assertEqual(seen.content_length, len(data))
+
+    def test_versioning_is_enabled(self) -> None:
+        """What is remembered of an object is told anew when versions begin to be kept."""
+        server = Twin()
+        self._put(server, b"hello")
+        for mode in (Versioning.NEVER, Versioning.ENABLED, Versioning.SUSPENDED):
+            server.set_versioning(mode)
+            for method in ("GET", "HEAD", "GET", "HEAD"):
+                request = self._signed(method)
+                seen = server.ask(server.application.respond, request)
+                expected = server.ask(server.application.respond_at_length, request)
+                self.assertEqual(seen, expected)
+                told = dict(seen.headers).get(b"x-amz-version-id")
+                self.assertEqual(told, b"null" if mode else None)
 
     def _put(self, server: Twin, data: bytes) -> None:
         request = self._signed("PUT", (b"content-length", b"%d" % len(data)), body=data)

@@ -95,7 +95,8 @@ class TaggingTests(ObjectsTestCase):
         ):
             self.refused("NoSuchKey", call, **WHERE, **more)
             self.refused("NoSuchBucket", call, Bucket="albums", Key="k", **more)
-            self.refused("NoSuchVersion", call, **WHERE, VersionId="abc", **more)
+            self.refused("NoSuchVersion", call, **WHERE, VersionId="f" * 40, **more)
+            self.refused("InvalidArgument", call, **WHERE, VersionId="abc", **more)
 
     def test_upload(self) -> None:
         """The tags of a multipart upload are those of its object."""

@@ -17,6 +17,7 @@ from objectd.auth.signing import KeyPair, presigned, signed
 from objectd.blobs.memory import MemoryBlobs
 from objectd.interfaces import ROOT_ACCOUNT, Credential, Entry, ICredentials, Scan
 from objectd.metadata.memory import MemoryMetadata
+from objectd.model.records import Versioning
 from objectd.objects.opening import run_at_once
 from objectd.objects.store import open_store
 from objectd.protocol.messages import Headers, HttpRequest, Response
@@ -105,6 +106,12 @@ class Twin:
         )
         result_of(self.store.buckets.create("bucket"))
 
+    def set_versioning(self, mode: Versioning | None) -> None:
+        """What cannot be gone back to is left as it is."""
+        if mode:
+            enabled = mode is Versioning.ENABLED
+            result_of(self.store.buckets.set_versioning("bucket", enabled=enabled))
+
     def ask(
         self, way: Callable[[HttpRequest, Body], Awaitable[Response]], request: Request
     ) -> Seen:
@@ -191,6 +198,7 @@ QUERIES = (
     "prefix=k",
     "versionId=null",
     "versionId=7",
+    "versionId=",
     "partNumber=1",
     "acl",
     "response-content-type=text%2Fplain",

@@ -16,7 +16,7 @@ from objectd.errors import (
     UploadNotFound,
 )
 from objectd.objects.completing import ListedPart
-from objectd.objects.objects import OpenObject
+from objectd.objects.object import OpenObject
 from objectd.testing.simulation.asking import REFUSED, Asker, Body, done
 from objectd.testing.simulation.beliefs import (
     BUCKETS,

@@ -65,7 +65,7 @@ class CopyClient:
         write = upload.parts[number].begin(PartValue(etag, data), ask.now)
 
         async def work() -> bool:
-            part = await ask.store.part_copies.copy(
+            copied = await ask.store.part_copies.copy(
                 source,
                 ObjectName(upload.bucket, upload.key),
                 upload.id,
@@ -73,8 +73,8 @@ class CopyClient:
                 span=span,
                 source_conditions=still(seen),
             )
-            if part.etag != etag:
-                raise Violated(f"a part was copied from {source} with ETag {part.etag}")
+            if copied.part.etag != etag:
+                raise Violated(f"a part was copied from {source} with ETag {copied.part.etag}")
             return True
 
         try:

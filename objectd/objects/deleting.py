@@ -1,0 +1,117 @@
+"""Deleting objects and versions, one or a thousand at a time.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeletingObjectVersions.html
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import attrs
+
+from objectd.errors import (
+    DamagedRecord,
+    InvalidArgument,
+    ObjectdError,
+    ObjectNotFound,
+    OperationAborted,
+    PreconditionFailed,
+)
+from objectd.model import keys
+from objectd.model.records import Bucket, Versioning
+from objectd.objects.conditions import NO_CONDITIONS, Conditions
+from objectd.objects.core import Core
+from objectd.objects.current import Current, current, current_bucket, read_current, remove
+from objectd.objects.ids import version_id
+from objectd.objects.settings import DELETE_KEYS_MAX
+from objectd.objects.versions import Deleted, Key, delete_version
+from objectd.objects.writer import Batch
+
+VERSIONED_A_COMMIT = 15
+"""Each may move a payload, and so many of the largest that there may be fit into a commit."""
+
+
+@attrs.frozen
+class Unwanted:
+    """What is to be deleted: a version for good, or for '' what is current."""
+
+    key: str
+    version_id: str = ""
+    conditions: Conditions = NO_CONDITIONS
+
+
+_Numbered = tuple[int, bytes, Unwanted]
+
+
+async def delete_all(
+    core: Core, bucket: Bucket, raw_keys: Sequence[bytes], unwanted: Sequence[Unwanted]
+) -> list[Deleted | ObjectdError]:
+    """As `Objects.delete_many`. To be run under `shield`."""
+    done: dict[int, Deleted | ObjectdError] = {}
+    wanted = list(zip(range(len(unwanted)), raw_keys, unwanted, strict=True))
+    for group in _groups(bucket, wanted):
+        row_keys = {keys.object_(bucket.bucket_id, key) for _, key, _ in group}
+        async with core.locks.holding(*row_keys):
+            try:
+                done |= await core.writer.transact(partial(_delete, core, bucket, group))
+            except (DamagedRecord, OperationAborted) as error:
+                if len(unwanted) == 1:
+                    raise
+                done |= {number: error for number, _, _ in group}
+    return [done[number] for number in range(len(unwanted))]
+
+
+def _groups(bucket: Bucket, wanted: Sequence[_Numbered]) -> Iterator[list[_Numbered]]:
+    """What is done in one commit each, in which a key is read and changed once: first what is
+    wanted first of each key, then what is wanted next."""
+    times: Counter[bytes] = Counter()
+    rounds: list[list[_Numbered]] = []
+    for each in wanted:
+        _, key, _ = each
+        if times[key] == len(rounds):
+            rounds.append([])
+        rounds[times[key]].append(each)
+        times[key] += 1
+    size = VERSIONED_A_COMMIT if bucket.versioning else DELETE_KEYS_MAX
+    for group in rounds:
+        yield from (group[start : start + size] for start in range(0, len(group), size))
+
+
+async def _delete(
+    core: Core, bucket: Bucket, group: Sequence[_Numbered], batch: Batch
+) -> dict[int, Deleted | ObjectdError]:
+    current_keys = [key for _, key, unwanted in group if not unwanted.version_id]
+    found = await _read(core, bucket, current_keys)
+    done: dict[int, Deleted | ObjectdError] = {}
+    for number, key, unwanted in group:
+        try:
+            if unwanted.version_id:
+                named = Key(bucket.name, bucket.bucket_id, key)
+                version, conditions = unwanted.version_id, unwanted.conditions
+                done[number] = await delete_version(core, batch, named, version, conditions)
+            else:
+                done[number] = _remove(core, batch, found[key], unwanted.conditions)
+        except (DamagedRecord, InvalidArgument, ObjectNotFound, PreconditionFailed) as error:
+            done[number] = error  # nothing was added to the batch for it
+    return done
+
+
+async def _read(core: Core, bucket: Bucket, raw_keys: Sequence[bytes]) -> dict[bytes, Current]:
+    if bucket.versioning is Versioning.NEVER and raw_keys:
+        row_keys = [keys.object_(bucket.bucket_id, key) for key in raw_keys]
+        bucket_row, *rows = await core.metadata.get([keys.bucket(bucket.bucket_id), *row_keys])
+        bucket = current_bucket(core, bucket, bucket_row)
+        if bucket.versioning is Versioning.NEVER:
+            found = zip(raw_keys, rows, strict=True)
+            return {key: current(bucket, key, row) for key, row in found}
+        if len(raw_keys) > VERSIONED_A_COMMIT:
+            raise OperationAborted("versioning was enabled meanwhile: try again")
+    return {key: await read_current(core, bucket, key) for key in raw_keys}
+
+
+def _remove(core: Core, batch: Batch, old: Current, conditions: Conditions) -> Deleted:
+    old.check(conditions, old.bucket.name)
+    marker = remove(core, batch, old)
+    return Deleted(version_id(marker), True) if marker is not None else Deleted()
