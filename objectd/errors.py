@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from objectd.interfaces import Expectation, Row, Token
 
 __all__ = [
+    "AnnotationNameTooLong",
+    "AnnotationNotFound",
+    "AnnotationNotText",
     "AnswerLost",
     "BadDigest",
     "BucketAlreadyExists",
@@ -33,6 +36,8 @@ __all__ = [
     "Fenced",
     "FormatUnsupported",
     "IncompleteBody",
+    "InvalidAnnotationName",
+    "InvalidAnnotationPrefix",
     "InvalidArgument",
     "InvalidBucketName",
     "InvalidOperation",
@@ -54,6 +59,7 @@ __all__ = [
     "StoreFull",
     "TokenMismatch",
     "TokenReused",
+    "TooManyAnnotations",
     "TooManyParts",
     "TooManyTags",
     "UploadNotFound",
@@ -271,6 +277,40 @@ class InvalidTag(ObjectdError):
 
 class TooManyTags(ObjectdError):
     """An object may not have so many tags."""
+
+
+class InvalidAnnotationName(ObjectdError):
+    """No annotation may be called so; the message says why."""
+
+
+class InvalidAnnotationPrefix(ObjectdError):
+    """The names of no annotations may begin so; the message says why."""
+
+
+class AnnotationNameTooLong(ObjectdError):
+    """The name of an annotation has more than 512 bytes of UTF-8."""
+
+    def __init__(self, size_bytes: int, size_bytes_max: int) -> None:
+        super().__init__(f"the name has {size_bytes} bytes; {size_bytes_max} are allowed")
+        self.size_bytes = size_bytes
+        self.size_bytes_max = size_bytes_max
+
+
+class AnnotationNotFound(ObjectdError):
+    def __init__(self, bucket: str, key: str, name: str) -> None:
+        super().__init__(f"{key!r} in bucket {bucket!r} has no annotation {name!r}")
+        self.name = name
+
+
+class AnnotationNotText(ObjectdError):
+    """An annotation is UTF-8."""
+
+
+class TooManyAnnotations(ObjectdError):
+    """An object may not have so many annotations."""
+
+    def __init__(self, annotations_max: int) -> None:
+        super().__init__(f"an object may have {annotations_max} annotations")
 
 
 class ConditionalConflict(ObjectdError):

@@ -28,7 +28,6 @@ from objectd.errors import StoreBusy, StoreFailed, StoreFull
 from objectd.metadata._rocksdict_rows import INCOMPLETE, PAYLOAD_TAGS, Live, Snapshot, spans
 from objectd.metadata.decisions import Writes
 from objectd.metadata.limits import FIRST_KEY
-from objectd.model import keys
 
 _PAYLOADS = "payload"
 _LOCKED = "While lock file"

@@ -38,6 +38,7 @@ PAYLOADS = b"p"
 VERSIONS = b"v"
 VERSION_PAYLOADS = b"q"
 NULL_VERSIONS = b"y"
+ANNOTATIONS = b"A"
 UPLOADS = b"u"
 PARTS = b"t"
 MANIFESTS = b"m"
@@ -53,6 +54,7 @@ BLOB_CANDIDATES = b"db"
 MANIFEST_CANDIDATES = b"dm"
 PARTS_CANDIDATES = b"dp"
 BUCKET_CANDIDATES = b"dB"
+ANNOTATION_CANDIDATES = b"da"
 BLOB_TRASH = b"xb"
 MANIFEST_TRASH = b"xm"
 """The collector's queues. What follows the two bytes says what is queued."""
@@ -144,6 +146,10 @@ def configuration(bucket_id: int, name: bytes) -> bytes:
     return b"s" + _U64.pack(bucket_id) + name
 
 
+BUCKET_TAGS = b"tagging"
+"""The name of the one configuration that a bucket may be born with."""
+
+
 def usage(bucket_id: int, shard: int, quantity: bytes) -> bytes:
     """A usage counter: one shard an incarnation, shard 0 is the folded base."""
     return b"a" + _U64.pack(bucket_id) + quantity + _U32.pack(shard)
@@ -209,6 +215,25 @@ def version_payload(bucket_id: int, version_uid: bytes) -> bytes:
 
 def version_payloads(bucket_id: int) -> bytes:
     return b"q" + _U64.pack(bucket_id)
+
+
+def version_annotations(version_uid: bytes) -> bytes:
+    """The prefix of all that a version's annotations have."""
+    return b"A" + version_uid
+
+
+def annotation(version_uid: bytes, name: bytes) -> bytes:
+    """The record; those of one version lie together, in the order of their names."""
+    return annotation_piece(version_uid, name, 0)
+
+
+def annotation_piece(version_uid: bytes, name: bytes, number: int) -> bytes:
+    """A piece of the payload, from number 1 on."""
+    return version_annotations(version_uid) + bytes((number,)) + name
+
+
+def annotation_name(row_key: bytes) -> bytes:
+    return row_key[2 + UID_BYTES :]
 
 
 def payload(bucket_id: int, key: bytes) -> bytes:
@@ -321,6 +346,11 @@ def parts_candidate(upload_uid: bytes) -> bytes:
 
 def bucket_candidate(bucket_id: int) -> bytes:
     return BUCKET_CANDIDATES + _U64.pack(bucket_id)
+
+
+def annotation_candidate(version_uid: bytes) -> bytes:
+    """Annotations of a version that will be put, unless that fails."""
+    return ANNOTATION_CANDIDATES + version_uid
 
 
 def blob_trash(blob_uid: bytes) -> bytes:

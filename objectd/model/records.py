@@ -76,6 +76,12 @@ class Bucket(Record, frozen=True):
     versioning: Versioning = Versioning.NEVER
 
 
+class BucketTags(Record, frozen=True):
+    """A configuration of a bucket: its own tags, which are not those of its objects."""
+
+    tags: dict[str, str]
+
+
 class Live(Record, frozen=True):
     """Nothing: its presence says that objects may be changed as the versioning in its key
     demands."""
@@ -154,13 +160,25 @@ NO_HEADERS = Headers()
 
 
 class ObjectTail(Record, frozen=True):
-    """What GET and HEAD show besides. `metadata` keys are lower case, without x-amz-meta-."""
+    """What GET and HEAD show besides. `metadata` keys are lower case, without x-amz-meta-.
+    `annotations` says how many there are."""
 
     source: Source
     headers: Headers = NO_HEADERS
     metadata: dict[str, str] = {}
     checksums: tuple[Checksum, ...] = ()
     tags: dict[str, str] = {}
+    annotations: int = 0
+
+
+class Annotation(Record, frozen=True):
+    """A named text that a version carries; its name is in the key, its bytes lie beside it.
+    `etag` is without quotes."""
+
+    size_bytes: int
+    modified_us: int
+    etag: str
+    checksums: tuple[Checksum, ...] = ()
 
 
 class ClientToken(Record, frozen=True):
@@ -290,6 +308,7 @@ class JournalKind(enum.IntEnum):
     DELETE_MARKER_PUT = 11
     VERSION_DELETED = 12
     BUCKET_CHANGED = 13
+    OBJECT_ANNOTATED = 20
 
 
 class JournalEntry(Record, frozen=True):

@@ -51,7 +51,7 @@ from objectd.objects.object import Object
 from objectd.objects.publishing import Placement, publish
 from objectd.objects.settings import OBJECT_PUT_BYTES_MAX
 from objectd.objects.shield import shield
-from objectd.objects.tags import check_tags
+from objectd.objects.tag_rules import check_tags
 from objectd.objects.writer import Batch
 from objectd.streams import BytesStream, ByteStream
 
@@ -60,6 +60,7 @@ _METADATA = (
     "Cannot specify both a write offset value and user-defined object metadata for existing "
     "objects."
 )
+_ANNOTATED = "Objects with annotations cannot be appended to."
 
 
 @attrs.frozen
@@ -199,6 +200,8 @@ class Appends:
             raise WriteOffsetInvalid(wanted.offset_bytes, head.size_bytes)
         if wanted.fresh.metadata or wanted.fresh.tags:
             raise InvalidOperation(_METADATA)
+        if tail.annotations:
+            raise InvalidOperation(_ANNOTATED)
         try:
             next_ = await next_part(self._core, old, head, tail)
         except DamagedRecord:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import attrs
 from msgspec import structs
@@ -19,6 +20,7 @@ from objectd.model.codec import decode, encode
 from objectd.model.records import (
     Bucket,
     BucketName,
+    BucketTags,
     Candidate,
     JournalKind,
     Live,
@@ -30,8 +32,11 @@ from objectd.objects.names import check_bucket_name, utf8
 from objectd.objects.remembered import Remembered
 from objectd.objects.settings import LIST_BUCKETS_MAX
 from objectd.objects.shield import shield
+from objectd.objects.tag_rules import check_bucket_tags
 from objectd.objects.usage import Usage, bucket_usage
 from objectd.objects.writer import Batch
+
+NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 
 @attrs.frozen
@@ -56,12 +61,15 @@ class Buckets:
         account: int = ROOT_ACCOUNT,
         region: str = "us-east-1",
         deduplicate: bool = True,
+        tags: Mapping[str, str] = NO_TAGS,
     ) -> Bucket:
         """Create an empty bucket. Of any number of callers at once, one succeeds.
 
-        Raises `InvalidBucketName`, `BucketAlreadyOwnedByYou`, `BucketAlreadyExists`.
+        Raises `InvalidBucketName`, `InvalidTag`, `TooManyTags`, `BucketAlreadyOwnedByYou`,
+        `BucketAlreadyExists`.
         """
         check_bucket_name(name)
+        check_bucket_tags(tags)
         bucket = Bucket(
             bucket_id=self._core.ids.bucket(),
             name=name,
@@ -70,7 +78,7 @@ class Buckets:
             region=region,
             deduplicate=deduplicate,
         )
-        return await shield(self._create(bucket))
+        return await shield(self._create(bucket, tags))
 
     async def get(self, name: str) -> Bucket:
         """Raises `BucketNotFound`."""
@@ -187,11 +195,11 @@ class Buckets:
             batch.put(keys.bucket_name(name), encode(BucketName(bucket_id, versioned=True)))
         self._core.journal(batch, JournalKind.BUCKET_CHANGED, bucket_id)
 
-    async def _create(self, bucket: Bucket) -> Bucket:
+    async def _create(self, bucket: Bucket, tags: Mapping[str, str]) -> Bucket:
         async with self._core.locks.holding(keys.bucket_name(bucket.name)):
-            return await self._core.writer.transact(lambda batch: self._put(batch, bucket))
+            return await self._core.writer.transact(lambda batch: self._put(batch, bucket, tags))
 
-    async def _put(self, batch: Batch, bucket: Bucket) -> Bucket:
+    async def _put(self, batch: Batch, bucket: Bucket, tags: Mapping[str, str]) -> Bucket:
         name_key = keys.bucket_name(bucket.name)
         [row] = await self._core.metadata.get([name_key])
         if row is not None:
@@ -204,6 +212,9 @@ class Buckets:
         batch.put(name_key, encode(BucketName(bucket.bucket_id)))
         batch.put(keys.bucket(bucket.bucket_id), encode(bucket))
         batch.put(keys.live(bucket.bucket_id, bucket.versioning), encode(Live()))
+        if tags:
+            row_key = keys.configuration(bucket.bucket_id, keys.BUCKET_TAGS)
+            batch.put(row_key, encode(BucketTags(dict(tags))))
         self._core.journal(batch, JournalKind.BUCKET_CREATED, bucket.bucket_id)
         return bucket
 

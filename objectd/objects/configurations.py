@@ -13,7 +13,7 @@ from objectd.errors import BucketNotFound
 from objectd.interfaces import Present
 from objectd.model import keys
 from objectd.model.codec import decode, encode
-from objectd.model.records import JournalKind, Record
+from objectd.model.records import BucketTags, JournalKind, Record
 from objectd.objects.buckets import Buckets
 from objectd.objects.core import Core
 from objectd.objects.shield import shield
@@ -21,7 +21,7 @@ from objectd.objects.writer import Batch
 
 _R = TypeVar("_R", bound=Record)
 
-_NAMES: dict[type[Record], bytes] = {}
+_NAMES: dict[type[Record], bytes] = {BucketTags: keys.BUCKET_TAGS}
 """What the rows of each kind are called."""
 
 

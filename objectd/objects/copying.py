@@ -25,8 +25,10 @@ from objectd.errors import (
     VersionIsDeleteMarker,
 )
 from objectd.model import keys
+from objectd.model.codec import decode_object_head
 from objectd.model.records import Bucket, Checksum, Headers, InBlob, JournalKind, ObjectTail
 from objectd.objects import references
+from objectd.objects.annotation_copying import copy_annotations
 from objectd.objects.buckets import Buckets
 from objectd.objects.checksums import hasher
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
@@ -37,7 +39,8 @@ from objectd.objects.object import Object, OpenObject
 from objectd.objects.objects import Objects
 from objectd.objects.settings import COPY_SOURCE_BYTES_MAX
 from objectd.objects.shield import shield
-from objectd.objects.tags import check_tags
+from objectd.objects.tag_rules import check_tags
+from objectd.objects.versions import Key, require_version
 from objectd.objects.writer import Batch
 
 _TO_ITSELF = (
@@ -66,12 +69,14 @@ class Overrides:
     tags: Mapping[str, str] | None = None
     website_redirect_location: str = ""
     storage_class: str = ""
+    annotations: bool = True
+    """Whether it has its source's annotations, or none."""
 
     @property
     def change_the_object(self) -> bool:
         """Whether they make a copy onto itself worth its while: of new tags alone, AWS says
-        that they do not."""
-        return self != attrs.evolve(COPY_ALL, tags=self.tags)
+        that they do not, and leaving annotations behind is no more."""
+        return self != attrs.evolve(COPY_ALL, tags=self.tags, annotations=self.annotations)
 
     def check(self) -> None:
         """Raises `MetadataTooLarge`, `InvalidArgument`, `InvalidTag`."""
@@ -84,7 +89,7 @@ class Overrides:
         )
         metadata = tail.metadata if self.metadata is None else dict(self.metadata)
         tags = tail.tags if self.tags is None else dict(self.tags)
-        return structs.replace(tail, headers=headers, metadata=metadata, tags=tags)
+        return structs.replace(tail, headers=headers, metadata=metadata, tags=tags, annotations=0)
 
 
 COPY_ALL = Overrides()
@@ -152,6 +157,7 @@ class Copies:
         (`…-N`), and its checksums. Only a `checksum_algorithm` that the source has not for
         its whole is computed, by reading the bytes once. The conditions are judged on the
         very versions that are copied and replaced.
+        Annotations are copied unless `own` says otherwise, as they are at one moment.
 
         A named version may be copied onto its own key: that brings it back as the newest.
 
@@ -193,9 +199,9 @@ class Copies:
 
     async def _copy(self, copying: _Copying, summed: _Summed | None) -> Copied:
         core, place = self._core, copying.place
-        version = core.ids.uid()
 
         async def decide(batch: Batch) -> Copied:
+            version = core.ids.uid()
             # Before the source, which may be the same: then the commit expects that too.
             old = await read_current(core, place, copying.key)
             opened = await self._open(copying)
@@ -209,6 +215,9 @@ class Copies:
             if not await references.share_source(core.metadata, batch, tail.source, version):
                 raise await self._why_missing(copying, opened)
             old.check(copying.conditions, place.name)
+            if copying.own.annotations and opened.object.tail.annotations:
+                count = await self._annotate(copying, opened.object, batch, version)
+                tail = structs.replace(tail, annotations=count)
             checksum = tail.checksums[0] if tail.checksums else None
             head = structs.replace(
                 head,
@@ -229,6 +238,19 @@ class Copies:
 
         async with core.locks.holding(keys.object_(place.bucket_id, copying.key)):
             return await core.writer.transact(decide)
+
+    async def _annotate(
+        self, copying: _Copying, source: Object, batch: Batch, version: bytes
+    ) -> int:
+        """Give the copy the annotations of its source."""
+        name = await self._buckets.named(source.bucket)
+        key = Key(source.bucket, name.bucket_id, key_bytes(source.key))
+        carrier = await require_version(
+            self._core, key, copying.source_version, versioned=name.versioned
+        )
+        if decode_object_head(carrier.row.value).version != source.head.version:
+            raise _SourceReplaced
+        return await copy_annotations(self._core, batch, carrier, source.head.version, version)
 
     async def _open(self, copying: _Copying) -> OpenObject:
         return await open_source(self._objects, copying.source, copying.source_version)

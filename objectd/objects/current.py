@@ -29,7 +29,7 @@ from objectd.model.records import (
     ObjectTail,
     Versioning,
 )
-from objectd.objects import references, usage
+from objectd.objects import annotation_rows, references, usage
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.core import Core
 from objectd.objects.ids import version_id
@@ -297,4 +297,5 @@ def _release(core: Core, batch: Batch, old: Current) -> None:
         return
     head, tail = old.known
     references.release_source(batch, payload_key, head.version, tail.source, core.now_us())
+    annotation_rows.drop(batch, head.version, tail)
     usage.subtract(core.writer.incarnation, batch, old.bucket_id, head)

@@ -19,7 +19,7 @@ from objectd.model.records import (
     ObjectHead,
     ObjectTail,
 )
-from objectd.objects import references, usage
+from objectd.objects import annotation_rows, references, usage
 from objectd.objects.core import Core
 from objectd.objects.damage import decoded
 from objectd.objects.writer import Batch
@@ -109,6 +109,7 @@ def take_away(core: Core, batch: Batch, bucket_id: int, key: bytes, old: Noncurr
         return
     head, tail = old.known
     references.release_source(batch, payload_key, version, tail.source, core.now_us())
+    annotation_rows.drop(batch, version, tail)
     if head.version_is_null:
         batch.delete(keys.null_version(bucket_id, key))
     if not head.is_delete_marker:

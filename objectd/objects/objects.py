@@ -39,7 +39,7 @@ from objectd.objects.putting import Guess, Version
 from objectd.objects.remembered import Remembered
 from objectd.objects.settings import DELETE_KEYS_MAX, OBJECT_PUT_BYTES_MAX
 from objectd.objects.shield import shield
-from objectd.objects.tags import check_tags
+from objectd.objects.tag_rules import check_tags
 from objectd.objects.versions import Deleted, Found, Key, require_version
 from objectd.streams import BytesStream, ByteStream
 

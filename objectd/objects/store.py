@@ -18,6 +18,7 @@ from objectd.model.codec import decode, encode
 from objectd.model.records import Format, SweepHold
 from objectd.objects import usage
 from objectd.objects.aborting import AbandonedUploads
+from objectd.objects.annotations import Annotations
 from objectd.objects.appending import Appends
 from objectd.objects.buckets import Buckets
 from objectd.objects.collecting.collector import Collector
@@ -63,6 +64,7 @@ class ObjectStore:
     renames: Renames
     loads: Loads
     tags: Tags
+    annotations: Annotations
     versions: Versions
     configurations: Configurations
     collector: Collector
@@ -196,6 +198,7 @@ def assemble(core: Core, format_: Format) -> ObjectStore:
     objects = Objects(core, buckets)
     uploads = Uploads(core, buckets)
     versions = Versions(core, buckets)
+    configurations = Configurations(core, buckets)
     return ObjectStore(
         format=format_,
         buckets=buckets,
@@ -208,9 +211,10 @@ def assemble(core: Core, format_: Format) -> ObjectStore:
         part_copies=PartCopies(core, objects, uploads),
         renames=Renames(core, buckets),
         loads=Loads(core, buckets),
-        tags=Tags(versions),
+        tags=Tags(versions, configurations),
+        annotations=Annotations(core, buckets),
         versions=versions,
-        configurations=Configurations(core, buckets),
+        configurations=configurations,
         collector=Collector(core),
         sweep=Sweep(core),
         abandoned=AbandonedUploads(core),

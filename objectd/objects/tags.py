@@ -1,48 +1,27 @@
-"""Tags of objects: what they may be, and changing them where no new version is made.
+"""Tags of objects and of buckets: changing them where no new version is made.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
 """
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 
 import attrs
 from msgspec import structs
 
-from objectd.errors import InvalidTag, TooManyTags
-from objectd.model.records import JournalKind
-from objectd.objects.settings import TAG_KEY_CHARS_MAX, TAG_VALUE_CHARS_MAX, TAGS_MAX
+from objectd.model.records import BucketTags, JournalKind
+from objectd.objects.configurations import Configurations
+from objectd.objects.tag_rules import check_bucket_tags, check_tags
 from objectd.objects.versions import Versions
-
-_SIGNS = frozenset("_.:/=+-@")
-_RESERVED = "aws:"
-
-
-def check_tags(tags: Mapping[str, str]) -> None:
-    """Raises `TooManyTags`, `InvalidTag`."""
-    if len(tags) > TAGS_MAX:
-        raise TooManyTags(f"Object tags cannot be greater than {TAGS_MAX}")
-    for key, value in tags.items():
-        if not 1 <= len(key) <= TAG_KEY_CHARS_MAX or not _is_allowed(key):
-            raise InvalidTag("The TagKey you have provided is invalid")
-        if len(value) > TAG_VALUE_CHARS_MAX or not _is_allowed(value):
-            raise InvalidTag("The TagValue you have provided is invalid")
-        if key.lower().startswith(_RESERVED):
-            raise InvalidTag("System tags cannot be added/updated by requester")
-
-
-def _is_allowed(text: str) -> bool:
-    """Letters, digits and spaces of any script, and a few signs."""
-    return all(char in _SIGNS or unicodedata.category(char)[0] in "LNZ" for char in text)
 
 
 @attrs.frozen
 class Tags:
-    """The tags of all objects."""
+    """The tags of all objects and buckets."""
 
     _versions: Versions
+    _configurations: Configurations
 
     async def put(
         self, bucket: str, key: str, tags: Mapping[str, str], *, version_id: str = ""
@@ -60,3 +39,17 @@ class Tags:
             lambda head, tail: (head, structs.replace(tail, tags=dict(tags))),
             JournalKind.OBJECT_TAGGED,
         )
+
+    async def of_bucket(self, bucket: str) -> Mapping[str, str]:
+        """None, if nobody has given it any. Raises `BucketNotFound`."""
+        found = await self._configurations.get(bucket, BucketTags)
+        return found.tags if found is not None else {}
+
+    async def put_of_bucket(self, bucket: str, tags: Mapping[str, str]) -> None:
+        """Give a bucket these tags and no others. Raises `InvalidTag`, `TooManyTags`,
+        `BucketNotFound`, `OperationAborted`."""
+        check_bucket_tags(tags)
+        if tags:
+            await self._configurations.put(bucket, BucketTags(dict(tags)))
+        else:
+            await self._configurations.delete(bucket, BucketTags)

@@ -48,7 +48,7 @@ from objectd.objects.names import check_metadata, key_bytes
 from objectd.objects.publishing import Placement, publish
 from objectd.objects.settings import LIST_ENTRIES_MAX, PART_BYTES_MAX, PART_NUMBER_MAX
 from objectd.objects.shield import shield
-from objectd.objects.tags import check_tags
+from objectd.objects.tag_rules import check_tags
 from objectd.objects.upload_listing import UploadId, UploadPage, list_uploads
 from objectd.objects.writer import Batch
 from objectd.streams import BytesStream, ByteStream

@@ -22,7 +22,7 @@ from objectd.interfaces import Absent, At, Present, Row
 from objectd.model import keys
 from objectd.model.codec import decode_object, decode_object_head, encode_object
 from objectd.model.records import JournalKind, NullVersion, ObjectHead, ObjectTail
-from objectd.objects import references, usage
+from objectd.objects import annotation_rows, references, usage
 from objectd.objects.buckets import Buckets
 from objectd.objects.conditions import Conditions
 from objectd.objects.core import Core
@@ -220,8 +220,9 @@ async def _delete_current(core: Core, batch: Batch, key: Key, found: Found, know
     if known is None:
         batch.delete(payload_key)  # a damaged version may have had one
     else:
-        source = known[1].source
-        references.release_source(batch, payload_key, head.version, source, core.now_us())
+        tail = known[1]
+        references.release_source(batch, payload_key, head.version, tail.source, core.now_us())
+        annotation_rows.drop(batch, head.version, tail)
         usage.subtract(core.writer.incarnation, batch, key.bucket_id, head)
     newest = await newest_version(core.metadata, key.bucket_id, key.raw)
     expect_newest(batch, key.bucket_id, key.raw, newest)

@@ -26,6 +26,9 @@ _TABLE = """\
 AccessControlListNotSupported 400 The bucket does not allow ACLs.
 AccessDenied 403 Access Denied
 AccountProblem 403 There is a problem with your account.
+AnnotationLimitExceeded 400 The request would exceed the maximum number of annotations allowed per
+    object.
+AnnotationNameTooLong 400 The annotation name exceeds 512 bytes.
 AuthorizationHeaderMalformed 400 The authorization header that you provided is not valid.
 AuthorizationQueryParametersError 400 The authorization query parameters that you provided are
     not valid.
@@ -56,6 +59,7 @@ IncompleteBody 400 You did not provide the number of bytes specified by the Cont
 InsufficientStorage 507 There is no space left to store this.
 InternalError 500 We encountered an internal error. Please try again.
 InvalidAccessKeyId 403 The AWS access key ID that you provided does not exist in our records.
+InvalidAnnotationName 400 The annotation name you provided is invalid.
 InvalidArgument 400 Invalid Argument
 InvalidBucketOwnerAWSAccountID 400 The value of the expected bucket owner parameter must be an
     AWS account ID.
@@ -73,6 +77,7 @@ InvalidPartNumber 416 The requested partnumber is not satisfiable
 InvalidPartOrder 400 The list of parts was not in ascending order. The parts list must be
     specified in order by part number.
 InvalidPolicyDocument 400 The content of the form does not meet the conditions.
+InvalidPrefix 400 The annotation prefix you provided is invalid.
 InvalidRange 416 The requested range is not satisfiable
 InvalidRequest 400 The request is not valid.
 InvalidSecurity 403 The provided security credentials are not valid.
@@ -99,6 +104,7 @@ MethodNotAllowed 405 The specified method is not allowed against this resource.
 MissingContentLength 411 You must provide the Content-Length HTTP header.
 MissingRequestBodyError 400 Request body is empty.
 MissingSecurityHeader 400 Your request was missing a required header.
+NoSuchAnnotation 404 The specified annotation does not exist on this object.
 NoSuchBucket 404 The specified bucket does not exist
 NoSuchBucketPolicy 404 The bucket policy does not exist
 NoSuchConfiguration 404 The specified configuration does not exist.
@@ -140,6 +146,7 @@ TooManyParts 400 You have attempted to add more parts than the maximum of 10000 
     allowed for this object.
 TooManyTags 400 The number of tags exceeds the limit.
 UnexpectedContent 400 This request does not support content.
+UnsupportedMediaType 415 The annotation payload is not valid UTF-8 encoded text.
 XAmzContentChecksumMismatch 400 The provided 'x-amz-checksum' header does not match what was
     computed.
 XAmzContentSHA256Mismatch 400 The provided 'x-amz-content-sha256' header does not match what was

@@ -86,10 +86,6 @@ async def get_bucket_request_payment(call: Call, *, Bucket: str) -> Answer:
     return await _shown(call, Bucket, {"Payer": "BucketOwner"})
 
 
-async def get_bucket_tagging(call: Call, *, Bucket: str) -> Answer:
-    return await _absent(call, Bucket, "NoSuchTagSet")
-
-
 async def get_bucket_website(call: Call, *, Bucket: str) -> Answer:
     return await _absent(call, Bucket, "NoSuchWebsiteConfiguration")
 

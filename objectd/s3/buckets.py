@@ -8,6 +8,7 @@ from objectd.objects.settings import LIST_BUCKETS_MAX
 from objectd.protocol.errors import S3Error
 from objectd.s3.call import Answer, Call
 from objectd.s3.listings import continuation_token, position_of
+from objectd.s3.tagging import tags_in_document
 
 _PRIVATE_ACLS = ("private", "bucket-owner-full-control")
 """What a bucket without ACLs, which is how AWS makes them since 2023, amounts to."""
@@ -26,11 +27,15 @@ async def create_bucket(
         raise S3Error("NotImplemented", f"Object ownership {ObjectOwnership} is not implemented.")
     configuration = dict(CreateBucketConfiguration or {})
     region = configuration.pop("LocationConstraint", None)
+    tags = tags_in_document(configuration.pop("Tags", ()))
     if configuration:
         names = ", ".join(sorted(configuration))
         raise S3Error("NotImplemented", f"CreateBucketConfiguration: {names} is not implemented.")
     await call.store.buckets.create(
-        Bucket, account=call.principal.account, region=str(region or call.region)
+        Bucket,
+        account=call.principal.account,
+        region=str(region or call.region),
+        tags=tags,
     )
     return Answer({"Location": f"/{Bucket}"})
 

@@ -66,6 +66,7 @@ async def copy_object(
     Key: str,
     CopySource: str,
     ACL: str = "private",
+    AnnotationDirective: str = "COPY",
     ChecksumAlgorithm: str = "",
     CopySourceIfMatch: str = "",
     CopySourceIfModifiedSince: int | None = None,
@@ -101,6 +102,7 @@ async def copy_object(
             tags=tags_in_header(Tagging) if tags_are_own else None,
             website_redirect_location=redirect,
             storage_class=StorageClass,
+            annotations=_are_annotations_copied(AnnotationDirective),
         ),
         source_conditions=Conditions(
             CopySourceIfMatch,
@@ -193,6 +195,13 @@ def _is_replaced(what: str, directive: str) -> bool:
         name = f"x-amz-{what}-directive"
         raise invalid_argument(name, directive, f"Unknown {what} directive.")
     return directive == "REPLACE"
+
+
+def _are_annotations_copied(directive: str) -> bool:
+    if directive not in ("COPY", "EXCLUDE"):
+        name = "x-amz-object-annotation-directive"
+        raise invalid_argument(name, directive, "Unknown annotation directive.")
+    return directive == "COPY"
 
 
 def _invalid_source(header: str) -> S3Error:

@@ -10,6 +10,9 @@ from objectd.protocol.messages import Headers
 from objectd.protocol.scalars import http_date
 
 CODES: dict[type[ObjectdError], str] = {
+    errors.AnnotationNameTooLong: "AnnotationNameTooLong",
+    errors.AnnotationNotFound: "NoSuchAnnotation",
+    errors.AnnotationNotText: "UnsupportedMediaType",
     errors.AnswerLost: "ServiceUnavailable",
     errors.BadDigest: "BadDigest",
     errors.BucketAlreadyExists: "BucketAlreadyExists",
@@ -22,6 +25,8 @@ CODES: dict[type[ObjectdError], str] = {
     errors.EntityTooLarge: "EntityTooLarge",
     errors.EntityTooSmall: "EntityTooSmall",
     errors.IncompleteBody: "IncompleteBody",
+    errors.InvalidAnnotationName: "InvalidAnnotationName",
+    errors.InvalidAnnotationPrefix: "InvalidPrefix",
     errors.InvalidArgument: "InvalidArgument",
     errors.InvalidBucketName: "InvalidBucketName",
     errors.InvalidOperation: "InvalidRequest",
@@ -40,6 +45,7 @@ CODES: dict[type[ObjectdError], str] = {
     errors.StoreBusy: "SlowDown",
     errors.StoreFull: "InsufficientStorage",
     errors.TokenMismatch: "IdempotentParameterMismatch",
+    errors.TooManyAnnotations: "AnnotationLimitExceeded",
     errors.TooManyParts: "TooManyParts",
     errors.TooManyTags: "BadRequest",
     errors.UploadNotFound: "NoSuchUpload",
@@ -102,6 +108,8 @@ def _extra(error: ObjectdError) -> dict[str, str]:
             }
         case errors.EntityTooLarge(size_bytes=size, size_bytes_max=most):
             return {"ProposedSize": str(size), "MaxSizeAllowed": str(most)}
+        case errors.AnnotationNotFound(name=name):
+            return {"AnnotationName": name}
         case errors.KeyTooLong(size_bytes=size, size_bytes_max=most):
             return {"Size": str(size), "MaxSizeAllowed": str(most)}
         case errors.MetadataTooLarge(size_bytes=size, size_bytes_max=most):

@@ -15,6 +15,7 @@ import attrs
 
 from objectd.digests import ALGORITHMS
 from objectd.s3 import (
+    annotating,
     bucket_settings,
     buckets,
     copying,
@@ -138,6 +139,15 @@ OPERATIONS: dict[str, Operation] = {
         _row("s3:GetObjectTagging", tagging.get_object_tagging, ignored=(_PAYER,)),
         _row("s3:DeleteObjectTagging", tagging.delete_object_tagging),
         _row(
+            "s3:PutObjectAnnotation",
+            annotating.put_object_annotation,
+            of_body=("AnnotationPayload", "ContentMD5", "ChecksumAlgorithm", *_CHECKSUMS),
+            ignored=(_PAYER,),
+        ),
+        _row("s3:GetObjectAnnotation", annotating.get_object_annotation, ignored=(_PAYER,)),
+        _row("s3:ListObjectAnnotations", annotating.list_object_annotations, ignored=(_PAYER,)),
+        _row("s3:DeleteObjectAnnotation", annotating.delete_object_annotation, ignored=(_PAYER,)),
+        _row(
             "s3:DeleteObject",
             objects.delete_objects,
             of_body=("ChecksumAlgorithm",),
@@ -185,7 +195,13 @@ OPERATIONS: dict[str, Operation] = {
         _row("s3:GetBucketPolicyStatus", bucket_settings.get_bucket_policy_status),
         _row("s3:GetReplicationConfiguration", bucket_settings.get_bucket_replication),
         _row("s3:GetBucketRequestPayment", bucket_settings.get_bucket_request_payment),
-        _row("s3:GetBucketTagging", bucket_settings.get_bucket_tagging),
+        _row("s3:GetBucketTagging", tagging.get_bucket_tagging),
+        _row(
+            "s3:PutBucketTagging",
+            tagging.put_bucket_tagging,
+            of_body=("ContentMD5", "ChecksumAlgorithm"),
+        ),
+        _row("s3:PutBucketTagging", tagging.delete_bucket_tagging),
         _row("s3:GetBucketVersioning", versioning.get_bucket_versioning),
         _row(
             "s3:PutBucketVersioning",

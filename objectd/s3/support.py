@@ -34,7 +34,7 @@ _FAMILIES = (
 REMARKS: Mapping[str, str] = {
     "ACL": "`private` and `bucket-owner-full-control`, which grant nothing",
     "CopySource": "objects of buckets; no access points",
-    "CreateBucketConfiguration": "`LocationConstraint` only",
+    "CreateBucketConfiguration": "`LocationConstraint` and `Tags` only",
     "ExpectedBucketOwner": "the number of an account with 12 digits; that of root is 1",
     "ObjectOwnership": "`BucketOwnerEnforced` only",
     "Range": "one range; several are answered with the whole object, as on AWS",

@@ -1,8 +1,9 @@
-"""PutObjectTagging, GetObjectTagging and DeleteObjectTagging, and tags in a header."""
+"""The tags of objects and of buckets, in documents and in a header."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
 from typing import cast
 from urllib.parse import parse_qsl
 
@@ -22,6 +23,7 @@ def tags_in_header(header: str) -> dict[str, str]:
     if not header:
         return {}
     try:
+        header.encode("ascii")
         pairs = parse_qsl(
             header, keep_blank_values=True, errors="strict", max_num_fields=_FIELDS_MAX
         )
@@ -38,18 +40,14 @@ def tags_in_header(header: str) -> dict[str, str]:
 async def put_object_tagging(
     call: Call, *, Bucket: str, Key: str, Tagging: Mapping[str, object], VersionId: str = ""
 ) -> Answer:
-    lines = cast("Sequence[Mapping[str, str]]", Tagging.get("TagSet", ()))
-    if any("Key" not in line or "Value" not in line for line in lines):
-        raise S3Error("MalformedXML")
-    tags = _unique((line["Key"], line["Value"]) for line in lines)
+    tags = tags_in_document(Tagging["TagSet"])
     version = await call.store.tags.put(Bucket, Key, tags, version_id=VersionId)
     return Answer({"VersionId": version or None})
 
 
 async def get_object_tagging(call: Call, *, Bucket: str, Key: str, VersionId: str = "") -> Answer:
     found = await call.store.objects.head(Bucket, Key, version_id=VersionId)
-    tags = [{"Key": key, "Value": value} for key, value in found.tail.tags.items()]
-    return Answer({"VersionId": found.version_id or None, "TagSet": tags})
+    return Answer({"VersionId": found.version_id or None, **_tag_set(found.tail.tags)})
 
 
 async def delete_object_tagging(
@@ -57,6 +55,34 @@ async def delete_object_tagging(
 ) -> Answer:
     version = await call.store.tags.put(Bucket, Key, {}, version_id=VersionId)
     return Answer({"VersionId": version or None})
+
+
+async def put_bucket_tagging(call: Call, *, Bucket: str, Tagging: Mapping[str, object]) -> Answer:
+    """204, as AWS answers it, whatever its model says."""
+    await call.store.tags.put_of_bucket(Bucket, tags_in_document(Tagging["TagSet"]))
+    return Answer(status=HTTPStatus.NO_CONTENT)
+
+
+async def get_bucket_tagging(call: Call, *, Bucket: str) -> Answer:
+    tags = await call.store.tags.of_bucket(Bucket)
+    if not tags:
+        raise S3Error("NoSuchTagSet", extra={"BucketName": Bucket})
+    return Answer(_tag_set(tags))
+
+
+async def delete_bucket_tagging(call: Call, *, Bucket: str) -> Answer:
+    await call.store.tags.put_of_bucket(Bucket, {})
+    return Answer()
+
+
+def tags_in_document(tag_set: object) -> dict[str, str]:
+    """Raises `InvalidTag` for two of the same key."""
+    lines = cast("Sequence[Mapping[str, str]]", tag_set)
+    return _unique((line["Key"], line["Value"]) for line in lines)
+
+
+def _tag_set(tags: Mapping[str, str]) -> Mapping[str, object]:
+    return {"TagSet": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
 
 def _unique(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

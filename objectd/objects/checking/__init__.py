@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from objectd.interfaces import IBlobStore, IMetadataStore
-from objectd.objects.checking import blobs, buckets, objects, references, rows, uploads
+from objectd.objects.checking import annotating, blobs, buckets, objects, references, rows, uploads
 from objectd.objects.checking.findings import Finding, Problem
 from objectd.objects.checking.subject import Subject, Totals
 from objectd.objects.writer import Batch, Writer
@@ -51,6 +51,7 @@ class Check:
             blobs.files(subject),
             objects.objects(subject),
             objects.payloads(subject),
+            annotating.annotated(subject),
             uploads.uploads(subject),
             uploads.parts(subject),
             uploads.manifests(subject),

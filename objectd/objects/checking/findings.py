@@ -44,6 +44,10 @@ class Problem(enum.Enum):
     OBJECT_WRONG = Kind("its size is not that of its bytes", _RESTORE)
     BYTES_LOST = Kind("its bytes are lost or damaged", "upload it again, or delete it")
 
+    ANNOTATION_WRONG = Kind("an annotation has not the bytes that it says", "put it again")
+    ANNOTATIONS_MISCOUNTED = Kind("its annotations are miscounted", "--repair counts them")
+    ANNOTATIONS_UNUSED = Kind("no version that decodes has the annotations", _DAMAGE)
+
     MANIFEST_MISSING = Kind("the manifest of its upload is missing", _RESTORE)
     MANIFEST_UNUSED = Kind("nothing refers to the manifest", _COLLECT)
     MANIFEST_REF_MISSING = Kind("its reference to its manifest is missing", "--repair puts it")

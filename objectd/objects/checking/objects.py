@@ -21,6 +21,7 @@ from objectd.model.records import (
     Part,
 )
 from objectd.objects import references, usage
+from objectd.objects.checking.annotating import miscounted
 from objectd.objects.checking.buckets import kept_counters
 from objectd.objects.checking.findings import Finding, Problem, putting
 from objectd.objects.checking.subject import Subject
@@ -94,6 +95,7 @@ async def _page(subject: Subject, bucket: str, entries: Sequence[Entry]) -> list
             found.append(_Object(name, entry.key[1:], head, tail))
             subject.totals.objects += 1
             subject.totals.object_bytes += head.size_bytes
+            findings += [each async for each in miscounted(subject, name, entry.key, head, tail)]
     rows = await subject.rows(key for each in found for key in _needed(each))
     for each in found:
         match each.tail.source:

@@ -26,6 +26,7 @@ _QUEUES: dict[bytes, type[Record]] = {
     keys.MANIFEST_CANDIDATES: Candidate,
     keys.PARTS_CANDIDATES: Candidate,
     keys.BUCKET_CANDIDATES: Candidate,
+    keys.ANNOTATION_CANDIDATES: Candidate,
     keys.BLOB_TRASH: BlobTrash,
     keys.MANIFEST_TRASH: ManifestTrash,
 }
@@ -46,6 +47,7 @@ _CHECKED_ELSEWHERE = {
     keys.USAGES,
     keys.OBJECTS,
     keys.PAYLOADS,
+    keys.ANNOTATIONS,
     keys.UPLOADS,
     keys.PARTS,
     keys.MANIFESTS,

@@ -61,7 +61,8 @@ class Totals:
 @attrs.define
 class Subject:
     """`refs_found` and `manifest_refs_found` are how many references were found from the side
-    of those who refer, `uploads_with_parts` how many uploads in progress have parts."""
+    of those who refer, `annotated_found` how many versions have annotations, and
+    `uploads_with_parts` how many uploads in progress have parts."""
 
     metadata: IMetadataStore
     blobs: IBlobStore
@@ -69,6 +70,7 @@ class Subject:
     totals: Totals = attrs.Factory(Totals)
     refs_found: int = 0
     manifest_refs_found: int = 0
+    annotated_found: int = 0
     uploads_with_parts: int = 0
     damaged_blobs: set[bytes] = attrs.Factory(set)
 

@@ -20,6 +20,7 @@ from objectd.model.codec import encode
 from objectd.model.records import Manifest, ManifestTrash, Part
 from objectd.objects import references
 from objectd.objects.aborting import give_up
+from objectd.objects.annotation_copying import drop_unfinished
 from objectd.objects.collecting.blobs import collect_blobs, empty_trash
 from objectd.objects.collecting.pace import AT_ONCE, Pace
 from objectd.objects.collecting.queues import Report, backlog, commit_unless_changed, forget, pages
@@ -76,6 +77,7 @@ class Collector:
             await pace.step()
         await self._trim_journal()
         await forget_old_tokens(core)
+        await drop_unfinished(core)
         await core.reads.drained()
         await self._each(keys.MANIFEST_TRASH, self._dismantle, report, pace)
         await self._empty_trash(report, pace)

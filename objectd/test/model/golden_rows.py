@@ -62,6 +62,7 @@ RECORDS: dict[str, records.Record] = {
     "bucket-name": records.BucketName(BUCKET),
     "bucket": records.Bucket(BUCKET, "photos", 1, TIME, "us-east-1", deduplicate=False),
     "live": records.Live(),
+    "bucket-tags": records.BucketTags({"a": "b"}),
     "upload": records.Upload(
         state=records.UploadState.COMPLETING,
         upload=UPLOAD,
@@ -77,6 +78,7 @@ RECORDS: dict[str, records.Record] = {
         attempt=ATTEMPT,
     ),
     "client-token": records.ClientToken(DIGEST),
+    "annotation": records.Annotation(5, TIME, "5d41402abc4b2a76b9719d911017c592", CHECKSUMS),
     "part": records.Part(
         5 << 20, TIME, "900150983cd24fb0d6963f7d28e17f72", BLOB, ATTEMPT, CHECKSUMS
     ),
@@ -119,9 +121,12 @@ KEYS: dict[str, bytes] = {
     "bucket-name": keys.bucket_name("photos"),
     "bucket": keys.bucket(BUCKET),
     "live": keys.live(BUCKET),
+    "bucket-tags": keys.configuration(BUCKET, keys.BUCKET_TAGS),
     "usage": keys.usage(BUCKET, 7, b"n"),
     "object": keys.object_(BUCKET, KEY),
     "version": keys.version(BUCKET, KEY, TIME, VERSION),
+    "annotation": keys.annotation(VERSION, "grün".encode()),
+    "annotation-piece": keys.annotation_piece(VERSION, "grün".encode(), 2),
     "payload": keys.payload(BUCKET, KEY),
     "upload": keys.upload(BUCKET, KEY, TIME, UPLOAD),
     "client-token": keys.client_token(19_675, BUCKET, DIGEST),
@@ -136,6 +141,7 @@ KEYS: dict[str, bytes] = {
     "manifest-candidate": keys.manifest_candidate(UPLOAD),
     "parts-candidate": keys.parts_candidate(UPLOAD),
     "bucket-candidate": keys.bucket_candidate(BUCKET),
+    "annotation-candidate": keys.annotation_candidate(VERSION),
     "blob-trash": keys.blob_trash(BLOB),
     "manifest-trash": keys.manifest_trash(UPLOAD),
     "journal": keys.JOURNAL,

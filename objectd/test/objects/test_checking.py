@@ -201,7 +201,7 @@ class RowTests(CheckCase):
 
     def test_misshapen(self) -> None:
         """Rows with keys that no version of the format has are found."""
-        for key in (b"?", b"da", keys.bucket(1) + b"x", keys.blob(b"short"), keys.USAGES + b"x"):
+        for key in (b"?", b"dz", keys.bucket(1) + b"x", keys.blob(b"short"), keys.USAGES + b"x"):
             self.put(key, REF)
             [finding] = self.assert_found(Problem.ROW_UNKNOWN)
             self.assertIn(repr(key), str(finding))

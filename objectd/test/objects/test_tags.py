@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from objectd.errors import BucketNotFound, InvalidTag, ObjectNotFound, TooManyTags
-from objectd.objects.settings import TAG_KEY_CHARS_MAX, TAG_VALUE_CHARS_MAX, TAGS_MAX
-from objectd.objects.tags import check_tags
+from objectd.errors import (
+    BucketAlreadyOwnedByYou,
+    BucketNotFound,
+    InvalidTag,
+    ObjectNotFound,
+    TooManyTags,
+)
+from objectd.model import keys
+from objectd.objects.settings import (
+    BUCKET_TAGS_MAX,
+    TAG_KEY_CHARS_MAX,
+    TAG_VALUE_CHARS_MAX,
+    TAGS_MAX,
+)
+from objectd.objects.tag_rules import check_bucket_tags, check_tags
 from objectd.test.objects.cases import LARGE, StoreCase
 
 
@@ -26,6 +38,25 @@ class RuleTests(SynchronousTestCase):
             ("x", "ä" * (TAG_VALUE_CHARS_MAX + 1)),
         ):
             self.assertRaises(InvalidTag, check_tags, {key: value})
+            self.assertRaises(InvalidTag, check_bucket_tags, {key: value})
+
+    def test_lengths_beyond(self) -> None:
+        """A character that takes two units of UTF-16 counts twice."""
+        check_tags({"𠀀" * (TAG_KEY_CHARS_MAX // 2): "𠀀" * (TAG_VALUE_CHARS_MAX // 2)})
+        self.assertRaises(InvalidTag, check_tags, {"𠀀" * (TAG_KEY_CHARS_MAX // 2) + "a": ""})
+        self.assertRaises(InvalidTag, check_tags, {"a": "𠀀" * (TAG_VALUE_CHARS_MAX // 2) + "a"})
+
+    def test_number_of_buckets(self) -> None:
+        """A bucket may have fifty."""
+        tags = {str(n): "x" for n in range(BUCKET_TAGS_MAX)}
+        check_bucket_tags(tags)
+        self.assertRaises(TooManyTags, check_bucket_tags, {**tags, "one more": "x"})
+
+    def test_order(self) -> None:
+        """Each tag is looked at before they are counted."""
+        tags = {f"!{n}": "x" for n in range(BUCKET_TAGS_MAX + 1)}
+        self.assertRaises(InvalidTag, check_tags, tags)
+        self.assertRaises(InvalidTag, check_bucket_tags, tags)
 
     def test_characters(self) -> None:
         """Letters, digits and spaces of any script and a few signs are allowed, all else is
@@ -82,3 +113,44 @@ class PutTests(StoreCase):
         self.ok(self.store.tags.put("photos", "a", {"a": "1"}))
         self.assertEqual(self.read("a"), b"new")
         self.assertEqual(self.ok(self.store.objects.head("photos", "a")).tail.tags, {"a": "1"})
+
+
+class BucketTests(StoreCase):
+    def test_put_and_delete(self) -> None:
+        """The tags of a bucket are those that were put last, and go with it."""
+        tags = self.store.tags
+        self.assertEqual(self.ok(tags.of_bucket("photos")), {})
+        self.ok(tags.put_of_bucket("photos", {"a": "1"}))
+        self.ok(tags.put_of_bucket("photos", {"b": "2"}))
+        self.assertEqual(self.ok(tags.of_bucket("photos")), {"b": "2"})
+        self.ok(tags.put_of_bucket("photos", {}))
+        self.assertEqual(self.rows(keys.CONFIGURATIONS), [])
+        self.ok(tags.put_of_bucket("photos", {"c": "3"}))
+        self.ok(self.store.buckets.delete("photos"))
+        self.assertEqual(self.rows(keys.CONFIGURATIONS), [])
+
+    def test_refused(self) -> None:
+        """Wrong tags change nothing, and what is not there has none."""
+        tags = self.store.tags
+        self.ok(tags.put_of_bucket("photos", {"a": "1"}))
+        self.refused(InvalidTag, tags.put_of_bucket("photos", {"": ""}))
+        self.assertEqual(self.ok(tags.of_bucket("photos")), {"a": "1"})
+        self.refused(BucketNotFound, tags.of_bucket("albums"))
+        self.refused(BucketNotFound, tags.put_of_bucket("albums", {"a": "1"}))
+        self.refused(BucketNotFound, tags.put_of_bucket("albums", {}))
+
+    def test_deleted_meanwhile(self) -> None:
+        """No tags are left of a bucket that is deleted while they are put."""
+        beside = self.beside()
+        self.metadata.after(b"b", lambda: beside.buckets.delete("photos"))
+        self.refused(BucketNotFound, self.store.tags.put_of_bucket("photos", {"a": "1"}))
+        self.assertEqual(self.rows(keys.CONFIGURATIONS), [])
+
+    def test_created(self) -> None:
+        """A bucket may be created with tags: both in one commit, or neither."""
+        buckets = self.store.buckets
+        self.refused(InvalidTag, buckets.create("albums", tags={"": ""}))
+        self.refused(BucketNotFound, buckets.get("albums"))
+        self.ok(buckets.create("albums", tags={"a": "1"}))
+        self.refused(BucketAlreadyOwnedByYou, buckets.create("albums", tags={"b": "2"}))
+        self.assertEqual(self.ok(self.store.tags.of_bucket("albums")), {"a": "1"})

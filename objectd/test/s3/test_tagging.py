@@ -67,6 +67,8 @@ class TaggingTests(ObjectsTestCase):
             ("InvalidTag", "=x"),
             ("InvalidTag", "aws:x=y"),
             ("InvalidTag", "a=%3C"),
+            ("InvalidTag", "a=%zz"),
+            ("InvalidTag", "&".join(f"t{n}=%21" for n in range(11))),
         ):
             self.refused(code, self.s3.put_object, **WHERE, Body=b"x", Tagging=tagging)
             self.refused(code, self.s3.create_multipart_upload, **WHERE, Tagging=tagging)
@@ -127,16 +129,34 @@ class TaggingTests(ObjectsTestCase):
 
 
 class DocumentTests(WireTestCase):
+    def test_header(self) -> None:
+        """What is not ASCII must be encoded: nobody guesses in which way it was meant."""
+        before = self.contents()
+        request = authentic("PUT", f"/{BUCKET}/k", {"x-amz-tagging": "a=\xe4"})
+        self.assert_refused(self.send(request, b""), 400, "InvalidArgument", before)
+
+    def test_empty_set(self) -> None:
+        """A set of no tags takes away those that there are."""
+        self.s3.put_object(Bucket=BUCKET, Key="k", Tagging="a=1")
+        self.s3.put_object_tagging(Bucket=BUCKET, Key="k", Tagging={"TagSet": []})
+        self.assertEqual(self.s3.get_object_tagging(Bucket=BUCKET, Key="k")["TagSet"], [])
+
     def test_incomplete_tags(self) -> None:
         """A document whose tags lack a key or a value is malformed."""
         self.send(authentic("PUT", f"/{BUCKET}/k"), b"")
-        for tag in ("<Key>a</Key>", "<Value>b</Value>", ""):
+        for code, inner in (
+            ("MalformedXML", "<TagSet><Tag><Key>a</Key></Tag></TagSet>"),
+            ("MalformedXML", "<TagSet><Tag><Value>b</Value></Tag></TagSet>"),
+            ("MalformedXML", "<TagSet><Tag/></TagSet>"),
+            ("MalformedXML", ""),
+            ("InvalidTag", "<TagSet><Tag><Key/><Value>b</Value></Tag></TagSet>"),
+        ):
             before = self.contents()
-            document = f"<Tagging><TagSet><Tag>{tag}</Tag></TagSet></Tagging>".encode()
+            document = f"<Tagging>{inner}</Tagging>".encode()
             request = authentic(
                 "PUT",
                 f"/{BUCKET}/k?tagging",
                 {"content-md5": base64.b64encode(hashlib.md5(document).digest()).decode()},
                 payload=hashlib.sha256(document).hexdigest(),
             )
-            self.assert_refused(self.send(request, document), 400, "MalformedXML", before)
+            self.assert_refused(self.send(request, document), 400, code, before)

@@ -1,0 +1,132 @@
+"""PutObjectAnnotation, GetObjectAnnotation, ListObjectAnnotations and DeleteObjectAnnotation."""
+
+from __future__ import annotations
+
+from objectd.objects.annotations import ListedAnnotation
+from objectd.objects.conditions import NO_CONDITIONS, Conditions
+from objectd.objects.settings import ANNOTATIONS_MAX
+from objectd.s3.attributes import shown_checksums
+from objectd.s3.body import declared
+from objectd.s3.call import Answer, Call
+from objectd.s3.listings import continuation_token, position_of
+
+
+async def put_object_annotation(
+    call: Call,
+    *,
+    Bucket: str,
+    Key: str,
+    AnnotationName: str,
+    ObjectIfMatch: str = "",
+    VersionId: str = "",
+) -> Answer:
+    put = await call.store.annotations.put(
+        Bucket,
+        Key,
+        AnnotationName,
+        call.body,
+        version_id=VersionId,
+        declared=declared(call.request, call.body),
+        size_bytes=call.body.size_bytes,
+        conditions=_conditions(ObjectIfMatch),
+    )
+    return Answer(
+        {
+            "Key": Key,
+            "AnnotationName": AnnotationName,
+            "ObjectVersionId": put.version_id or None,
+            "ETag": f'"{put.record.etag}"',
+            **shown_checksums(put.record.checksums),
+        }
+    )
+
+
+async def get_object_annotation(
+    call: Call,
+    *,
+    Bucket: str,
+    Key: str,
+    AnnotationName: str,
+    ChecksumMode: str = "",
+    VersionId: str = "",
+) -> Answer:
+    found = await call.store.annotations.get(Bucket, Key, AnnotationName, version_id=VersionId)
+    record = found.record
+    return Answer(
+        {
+            "ObjectVersionId": found.version_id or None,
+            "LastModified": record.modified_us,
+            "ContentLength": record.size_bytes,
+            "ETag": f'"{record.etag}"',
+            **(shown_checksums(record.checksums) if ChecksumMode else {}),
+        },
+        found.payload,
+    )
+
+
+async def list_object_annotations(
+    call: Call,
+    *,
+    Bucket: str,
+    Key: str,
+    AnnotationPrefix: str = "",
+    ContinuationToken: str | None = None,
+    MaxAnnotationResults: int = ANNOTATIONS_MAX,
+    VersionId: str = "",
+) -> Answer:
+    page = await call.store.annotations.list(
+        Bucket,
+        Key,
+        version_id=VersionId,
+        prefix=AnnotationPrefix,
+        position=b"" if ContinuationToken is None else position_of(ContinuationToken),
+        annotations_max=MaxAnnotationResults,
+    )
+    following = page.next_position
+    return Answer(
+        {
+            "Bucket": Bucket,
+            "Key": Key,
+            "ObjectVersionId": page.version_id or None,
+            "AnnotationPrefix": AnnotationPrefix or None,
+            "MaxAnnotationResults": MaxAnnotationResults,
+            "AnnotationCount": len(page.annotations),
+            "Annotations": [_entry(listed) for listed in page.annotations],
+            "ContinuationToken": ContinuationToken,
+            "NextContinuationToken": None if following is None else continuation_token(following),
+        }
+    )
+
+
+async def delete_object_annotation(
+    call: Call,
+    *,
+    Bucket: str,
+    Key: str,
+    AnnotationName: str,
+    ObjectIfMatch: str = "",
+    VersionId: str = "",
+) -> Answer:
+    version_id = await call.store.annotations.delete(
+        Bucket,
+        Key,
+        AnnotationName,
+        version_id=VersionId,
+        conditions=_conditions(ObjectIfMatch),
+    )
+    return Answer({"ObjectVersionId": version_id or None})
+
+
+def _conditions(object_if_match: str) -> Conditions:
+    return Conditions(if_match=object_if_match) if object_if_match else NO_CONDITIONS
+
+
+def _entry(listed: ListedAnnotation) -> dict[str, object]:
+    record = listed.record
+    return {
+        "AnnotationName": listed.name,
+        "LastModified": record.modified_us,
+        "ETag": f'"{record.etag}"',
+        "ChecksumAlgorithm": [checksum.algorithm for checksum in record.checksums],
+        "Size": record.size_bytes,
+    }

@@ -1,0 +1,560 @@
+"""Annotations of versions: their rules, their pages, and what becomes of them."""
+
+from __future__ import annotations
+
+from objectd.errors import (
+    AnnotationNameTooLong,
+    AnnotationNotFound,
+    AnnotationNotText,
+    BadDigest,
+    BucketNotFound,
+    DamagedRecord,
+    DeleteMarkerFound,
+    EntityTooLarge,
+    IncompleteBody,
+    InvalidAnnotationName,
+    InvalidAnnotationPrefix,
+    InvalidOperation,
+    ObjectNotFound,
+    OperationAborted,
+    OutcomeUnknown,
+    PreconditionFailed,
+    TooManyAnnotations,
+    VersionIsDeleteMarker,
+    VersionNotFound,
+)
+from objectd.interfaces import Commit, Entry
+from objectd.model import keys
+from objectd.objects import ObjectStore
+from objectd.objects.annotation_copying import UNFINISHED_US_MAX
+from objectd.objects.checksums import Declared
+from objectd.objects.collecting.queues import pages
+from objectd.objects.conditions import Conditions
+from objectd.objects.copying import COPY_ALL, ObjectName, Overrides
+from objectd.objects.settings import (
+    ANNOTATION_BYTES_MAX,
+    ANNOTATION_NAME_BYTES_MAX,
+    ANNOTATIONS_MAX,
+)
+from objectd.objects.writer import Batch
+from objectd.test.objects.cases import LARGE, StoreCase
+
+
+class AnnotationCase(StoreCase):
+    """With an object `a`."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.ok(self.store.objects.put("photos", "a", LARGE))
+
+    def annotate(self, name: str, payload: bytes = b"x", key: str = "a", version: str = "") -> str:
+        """Returns the version's id."""
+        put = self.store.annotations.put
+        return self.ok(put("photos", key, name, payload, version_id=version)).version_id
+
+    def text(self, name: str, key: str = "a", version: str = "") -> bytes:
+        get = self.store.annotations.get
+        return self.ok(get("photos", key, name, version_id=version)).payload
+
+    def names(self, key: str = "a", version: str = "", prefix: str = "") -> list[str]:
+        page = self.ok(
+            self.store.annotations.list("photos", key, version_id=version, prefix=prefix)
+        )
+        return [listed.name for listed in page.annotations]
+
+    def all_rows(self, prefix: bytes = keys.ANNOTATIONS) -> list[Entry]:
+        """However many pages they take."""
+
+        async def every() -> list[Entry]:
+            return [entry async for page in pages(self.metadata, prefix) for entry in page]
+
+        return self.ok(every())
+
+    def take_away(self, name: str, key: str = "a", version: str = "") -> None:
+        self.ok(self.store.annotations.delete("photos", key, name, version_id=version))
+
+
+class PutTests(AnnotationCase):
+    def test_put_get_delete(self) -> None:
+        """An annotation is what was put last under its name; the object stays as it is."""
+        before = self.ok(self.store.objects.head("photos", "a"))
+        self.now_us += 5
+        put = self.ok(self.store.annotations.put("photos", "a", "note", b"first"))
+        self.assertEqual(put.record.etag, "8b04d5e3775d298e78455efc5ca404d5")
+        self.now_us += 5
+        self.annotate("note", "zwölf".encode())
+        found = self.ok(self.store.annotations.get("photos", "a", "note"))
+        self.assertEqual(found.payload, "zwölf".encode())
+        self.assertEqual((found.record.size_bytes, found.record.modified_us), (6, self.now_us))
+        after = self.ok(self.store.objects.head("photos", "a"))
+        self.assertEqual((after.head, after.tail.annotations), (before.head, 1))
+        self.take_away("note")
+        self.take_away("note")
+        self.refused(AnnotationNotFound, self.store.annotations.get("photos", "a", "note"))
+        self.assertEqual(self.ok(self.store.objects.head("photos", "a")), before)
+        self.assertEqual(self.all_rows(), [])
+        self.assertEqual(self.read("a"), LARGE)
+
+    def test_sizes(self) -> None:
+        """1 byte to 1 MiB, and a shorter one leaves nothing of a longer one."""
+        put = self.store.annotations.put
+        for size in (1, ANNOTATION_BYTES_MAX, ANNOTATION_BYTES_MAX - 1, 512 << 10, 1):
+            self.annotate("note", b"x" * size)
+            self.assertEqual(self.text("note"), b"x" * size)
+        self.assertEqual(len(self.all_rows()), 2)
+        self.refused(InvalidOperation, put("photos", "a", "note", b""))
+        too_large = b"y" * (ANNOTATION_BYTES_MAX + 1)
+        self.refused(EntityTooLarge, put("photos", "a", "note", too_large))
+        self.assertEqual(self.text("note"), b"x")
+        self.assertEqual(self.files(), self.files()[:1])
+
+    def test_text(self) -> None:
+        """What is not UTF-8 is refused."""
+        for payload in (b"\xff", b"\xed\xa0\x80", "ä".encode()[:1]):
+            self.refused(
+                AnnotationNotText, self.store.annotations.put("photos", "a", "note", payload)
+            )
+        self.annotate("note", b"\0\n\x7f")
+
+    def test_names(self) -> None:
+        """1 to 512 bytes of UTF-8 that an XML document can carry, and not AWS's own."""
+        longest = "ä" * (ANNOTATION_NAME_BYTES_MAX // 2)
+        for name in (longest, "x", "a/b", " ", "as3", "日本 😀", "ws3", "x" * 512):
+            self.annotate(name)
+            self.assertEqual(self.text(name), b"x")
+        self.assertIn(longest, self.names())
+        put = self.store.annotations.put
+        self.refused(AnnotationNameTooLong, put("photos", "a", longest + "x", b"x"))
+        for name in ("", "aws", "AWS:x", "s3", "S3x", "a\nb", "\0", "\x7f", "\ud800"):
+            self.refused(InvalidAnnotationName, put("photos", "a", name, b"x"))
+            self.refused(AnnotationNotFound, self.store.annotations.get("photos", "a", name))
+            self.take_away(name)
+        self.refused(AnnotationNotFound, self.store.annotations.get("photos", "a", "x" * 9000))
+        self.take_away("x" * 9000)
+
+    def test_number(self) -> None:
+        """A thousand, and to replace one of them is not to add one."""
+        for number in range(ANNOTATIONS_MAX):
+            self.annotate(str(number))
+        put = self.store.annotations.put
+        self.refused(TooManyAnnotations, put("photos", "a", "one more", b"x"))
+        self.annotate("7", b"again")
+        self.take_away("8")
+        self.annotate("one more")
+        self.assertEqual(len(self.names()), ANNOTATIONS_MAX)
+
+    def test_digests(self) -> None:
+        """What is declared of the bytes must be so."""
+        put = self.store.annotations.put
+        wrong = Declared(md5=bytes(16))
+        self.refused(BadDigest, put("photos", "a", "note", b"x", declared=wrong))
+        wrong = Declared(algorithm="CRC32", checksum=lambda: bytes(4))
+        self.refused(BadDigest, put("photos", "a", "note", b"x", declared=wrong))
+        self.refused(IncompleteBody, put("photos", "a", "note", b"x", size_bytes=2))
+        self.assertEqual(self.names(), [])
+
+    def test_conditions(self) -> None:
+        """The condition is about the object, when the annotation is put or taken away."""
+        etag = self.ok(self.store.objects.head("photos", "a")).etag
+        right, wrong = Conditions(if_match=f'"{etag}"'), Conditions(if_match='"no"')
+        annotations = self.store.annotations
+        self.refused(
+            PreconditionFailed, annotations.put("photos", "a", "note", b"x", conditions=wrong)
+        )
+        self.ok(annotations.put("photos", "a", "note", b"x", conditions=right))
+        self.refused(
+            PreconditionFailed, annotations.delete("photos", "a", "note", conditions=wrong)
+        )
+        self.assertEqual(self.names(), ["note"])
+        self.ok(annotations.delete("photos", "a", "note", conditions=right))
+        self.assertEqual(self.names(), [])
+
+    def test_condition_meanwhile(self) -> None:
+        """The condition is judged on the version that the annotation is put to."""
+        etag = self.ok(self.store.objects.head("photos", "a")).etag
+        beside = self.beside()
+        self.metadata.after(b"A", lambda: beside.objects.put("photos", "a", b"new"))
+        self.refused(
+            PreconditionFailed,
+            self.store.annotations.put(
+                "photos", "a", "note", b"x", conditions=Conditions(if_match=etag)
+            ),
+        )
+        self.assertEqual(self.all_rows(), [])
+
+    def test_not_there(self) -> None:
+        """What is not there has no annotations and gets none."""
+        annotations = self.store.annotations
+        for bucket, error in (("photos", ObjectNotFound), ("albums", BucketNotFound)):
+            self.refused(error, annotations.put(bucket, "b", "note", b"x"))
+            self.refused(error, annotations.get(bucket, "b", "note"))
+            self.refused(error, annotations.list(bucket, "b"))
+            self.refused(error, annotations.delete(bucket, "b", "note"))
+
+    def test_replaced_meanwhile(self) -> None:
+        """An annotation goes to the object that is there when it is committed."""
+        beside = self.beside()
+        self.metadata.after(b"A", lambda: beside.objects.put("photos", "a", b"new"))
+        self.annotate("note")
+        self.assertEqual(self.read("a"), b"new")
+        self.assertEqual(self.names(), ["note"])
+        self.assertEqual(len(self.all_rows()), 2)
+
+    def test_deleted_meanwhile(self) -> None:
+        """Nothing is left of an annotation whose object is deleted meanwhile."""
+        beside = self.beside()
+        self.metadata.after(b"A", lambda: beside.objects.delete("photos", "a"))
+        self.refused(ObjectNotFound, self.store.annotations.put("photos", "a", "note", b"x"))
+        self.assertEqual(self.all_rows(), [])
+
+    def test_damaged(self) -> None:
+        """A piece that is missing is told, not read over."""
+        self.annotate("note", b"x" * ANNOTATION_BYTES_MAX)
+        self.damage(self.all_rows()[-1].key)
+        self.refused(DamagedRecord, self.store.annotations.get("photos", "a", "note"))
+        self.annotate("note", b"whole again")
+        self.assertEqual(self.text("note"), b"whole again")
+
+    def damage(self, key: bytes) -> None:
+        async def transact() -> None:
+            async def decide(batch: Batch) -> None:
+                batch.delete(key)
+
+            await self.store.core.writer.transact(decide)
+
+        self.ok(transact())
+
+
+class ListTests(AnnotationCase):
+    def test_pages(self) -> None:
+        """Pages follow each other in the order of the names' bytes, whatever their size."""
+        names = sorted(("b", "a", "ba", "ä", "z", "😀", "\uffff"), key=str.encode)
+        for name in names:
+            self.annotate(name)
+        for size in range(1, len(names) + 2):
+            found: list[str] = []
+            position: bytes | None = b""
+            while position is not None:
+                page = self.ok(
+                    self.store.annotations.list(
+                        "photos", "a", position=position, annotations_max=size
+                    )
+                )
+                self.assertLessEqual(len(page.annotations), size)
+                found += [listed.name for listed in page.annotations]
+                position = page.next_position
+            self.assertEqual(found, names)
+
+    def test_prefix(self) -> None:
+        """A prefix picks the names that begin with it."""
+        for name in ("b", "ba", "bb", "c", "ä"):
+            self.annotate(name)
+        self.assertEqual(self.names(prefix="b"), ["b", "ba", "bb"])
+        self.assertEqual(self.names(prefix="ä"), ["ä"])
+        self.assertEqual(self.names(prefix="x"), [])
+        for prefix in ("aws", "S3", "x" * 513, "\0"):
+            self.refused(
+                InvalidAnnotationPrefix,
+                self.store.annotations.list("photos", "a", prefix=prefix),
+            )
+
+    def test_meanwhile(self) -> None:
+        """A page is of one moment: what is not there any more when it is made is not in it."""
+        self.annotate("b")
+        beside = self.beside()
+
+        async def replace() -> None:
+            await beside.objects.put("photos", "a", b"new")
+            await beside.annotations.put("photos", "a", "c", b"x")
+
+        self.metadata.after(b"o", replace)
+        self.assertEqual(self.names(), ["c"])
+
+    def test_sizes_told(self) -> None:
+        """A listing tells of each annotation what a GET does."""
+        self.annotate("b", b"four")
+        page = self.ok(self.store.annotations.list("photos", "a"))
+        [listed] = page.annotations
+        found = self.ok(self.store.annotations.get("photos", "a", "b"))
+        self.assertEqual(listed.record, found.record)
+
+
+class GoneTests(AnnotationCase):
+    """What replaces or deletes an object for good takes its annotations."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        for name in ("b", "c"):
+            self.annotate(name)
+
+    def assert_gone(self) -> None:
+        self.assertEqual(self.all_rows(), [])
+
+    def test_put(self) -> None:
+        self.ok(self.store.objects.put("photos", "a", b"new"))
+        self.assertEqual(self.names(), [])
+        self.assert_gone()
+
+    def test_delete(self) -> None:
+        self.ok(self.store.objects.delete("photos", "a"))
+        self.assert_gone()
+
+    def test_delete_many(self) -> None:
+        self.ok(self.store.objects.delete_many("photos", ["a", "b"]))
+        self.assert_gone()
+
+    def test_complete(self) -> None:
+        self.complete("a", self.upload("a", LARGE))
+        self.assertEqual(self.names(), [])
+        self.assert_gone()
+
+    def test_rename(self) -> None:
+        """It takes them along: it stays the same version."""
+        self.ok(self.store.renames.rename("photos", "a", "z"))
+        self.assertEqual(self.names("z"), ["b", "c"])
+        self.ok(self.store.objects.put("photos", "y", b"x"))
+        self.annotate("d", key="y")
+        self.ok(self.store.renames.rename("photos", "z", "y"))
+        self.assertEqual(self.names("y"), ["b", "c"])
+        self.assertEqual(len(self.all_rows()), 4)
+
+    def test_append(self) -> None:
+        """An append would make another version of it, and is refused."""
+        size = len(LARGE)
+        self.refused(
+            InvalidOperation, self.store.appends.append("photos", "a", b"x", offset_bytes=size)
+        )
+        for name in ("b", "c"):
+            self.take_away(name)
+        self.ok(self.store.appends.append("photos", "a", b"x", offset_bytes=size))
+
+    def test_tagged(self) -> None:
+        """Tags in place leave annotations alone."""
+        self.ok(self.store.tags.put("photos", "a", {"x": "y"}))
+        self.assertEqual(self.names(), ["b", "c"])
+
+    def test_no_read_more(self) -> None:
+        """The commit that takes them away is made without a look at them."""
+        looked: list[bytes] = []
+
+        async def look() -> None:
+            looked.append(b"A")
+
+        self.metadata.before(b"A", look)
+        self.ok(self.store.objects.put("photos", "a", b"new"))
+        self.assertEqual(looked, [])
+
+
+class VersionTests(AnnotationCase):
+    """Annotations belong to versions, wherever these lie."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.annotate("null one")
+        self.ok(self.store.buckets.set_versioning("photos", enabled=True))
+
+    def test_noncurrent_and_back(self) -> None:
+        """A version keeps its annotations when it becomes noncurrent, and current again."""
+        first = self.ok(self.store.objects.put("photos", "a", b"1")).version_id
+        self.assertEqual(self.annotate("of 1"), first)
+        second = self.ok(self.store.objects.put("photos", "a", b"2")).version_id
+        self.assertEqual(self.names(), [])
+        self.assertEqual(self.names(version=first), ["of 1"])
+        self.assertEqual(self.names(version="null"), ["null one"])
+        self.annotate("more of 1", version=first)
+        self.annotate("of 2")
+        marker = self.ok(self.store.objects.delete("photos", "a"))
+        self.refused(DeleteMarkerFound, self.store.annotations.list("photos", "a"))
+        self.refused(
+            VersionIsDeleteMarker,
+            self.store.annotations.put("photos", "a", "note", b"x", version_id=marker.version_id),
+        )
+        self.ok(self.store.objects.delete("photos", "a", version_id=marker.version_id))
+        self.assertEqual(self.names(), ["of 2"])
+        self.ok(self.store.objects.delete("photos", "a", version_id=second))
+        self.assertEqual(self.names(), ["more of 1", "of 1"])
+        self.ok(self.store.objects.delete("photos", "a", version_id="null"))
+        self.refused(VersionNotFound, self.store.annotations.list("photos", "a", version_id="null"))
+        self.ok(self.store.objects.delete("photos", "a", version_id=first))
+        self.assertEqual(self.all_rows(), [])
+
+    def test_suspended(self) -> None:
+        """The null version that is replaced takes its annotations with it, wherever it lay."""
+        self.ok(self.store.objects.put("photos", "a", b"1"))
+        self.ok(self.store.buckets.set_versioning("photos", enabled=False))
+        self.assertEqual(self.names(version="null"), ["null one"])
+        self.ok(self.store.objects.put("photos", "a", b"null again"))
+        self.assertEqual(self.names(version="null"), [])
+        self.assertEqual(self.all_rows(), [])
+        self.assertEqual(self.annotate("of null"), "null")
+        self.ok(self.store.objects.delete("photos", "a"))
+        self.assertEqual(self.all_rows(), [])
+
+    def test_moved_meanwhile(self) -> None:
+        """A version that becomes noncurrent while its annotation is put or read has it."""
+        first = self.ok(self.store.objects.put("photos", "a", b"1")).version_id
+        beside: ObjectStore = self.beside()
+        self.metadata.after(b"A", lambda: beside.objects.put("photos", "a", b"2"))
+        self.annotate("note", version=first)
+        self.assertEqual(self.names(version=first), ["note"])
+        self.assertEqual(self.names(), [])
+        self.annotate("note", b"newest")
+        second = self.ok(self.store.objects.head("photos", "a")).version_id
+        self.metadata.before(b"A", lambda: beside.objects.put("photos", "a", b"3"))
+        self.assertEqual(self.text("note", version=second), b"newest")
+        self.refused(AnnotationNotFound, self.store.annotations.get("photos", "a", "note"))
+
+
+class CopyTests(AnnotationCase):
+    """Copies have their source's annotations, or none."""
+
+    def copy(self, to: str, own: Overrides = COPY_ALL, version: str = "") -> None:
+        source, target = ObjectName("photos", "a"), ObjectName("photos", to)
+        self.ok(self.store.copies.copy(source, target, source_version=version, own=own))
+
+    def collect(self) -> None:
+        self.ok(self.store.collector.run_to_rest())
+
+    def test_copied(self) -> None:
+        """Each is there with its text, as new as the copy, and a life of its own."""
+        self.annotate("b", b"1")
+        self.annotate("c", b"2" * ANNOTATION_BYTES_MAX)
+        self.now_us += 5
+        self.annotate("gone", key="a")
+        self.ok(self.store.objects.put("photos", "z", b"old"))
+        self.annotate("of z", key="z")
+        self.copy("z")
+        self.assertEqual(self.names("z"), ["b", "c", "gone"])
+        found = self.ok(self.store.annotations.get("photos", "z", "b"))
+        self.assertEqual((found.payload, found.record.modified_us), (b"1", self.now_us))
+        self.take_away("gone", key="z")
+        self.ok(self.store.objects.delete("photos", "a"))
+        self.assertEqual(self.names("z"), ["b", "c"])
+        self.assertEqual(self.text("c", "z"), b"2" * ANNOTATION_BYTES_MAX)
+        self.ok(self.store.objects.delete("photos", "z"))
+        self.assertEqual(self.all_rows(), [])
+
+    def test_excluded(self) -> None:
+        """Nothing is copied if that is asked for; for a copy onto itself that alone is no
+        reason."""
+        self.annotate("b")
+        self.copy("z", Overrides(annotations=False))
+        self.assertEqual(self.names("z"), [])
+        self.refused(
+            InvalidOperation,
+            self.store.copies.copy(
+                ObjectName("photos", "a"),
+                ObjectName("photos", "a"),
+                own=Overrides(annotations=False),
+            ),
+        )
+        self.copy("a", Overrides(annotations=False, metadata={"x": "y"}))
+        self.assertEqual(self.all_rows(), [])
+
+    def test_onto_itself(self) -> None:
+        """A copy onto itself is a new version with the annotations of the old one."""
+        self.annotate("b", b"1")
+        self.copy("a", Overrides(metadata={"x": "y"}))
+        self.assertEqual(self.text("b"), b"1")
+        self.assertEqual(len(self.all_rows()), 2)
+
+    def test_of_versions(self) -> None:
+        """What is copied is what the version has that is copied."""
+        self.ok(self.store.buckets.set_versioning("photos", enabled=True))
+        first = self.ok(self.store.objects.put("photos", "a", b"1")).version_id
+        self.annotate("of 1")
+        self.ok(self.store.objects.put("photos", "a", b"2"))
+        self.annotate("of 2")
+        self.copy("z")
+        self.assertEqual(self.names("z"), ["of 2"])
+        self.copy("z", version=first)
+        self.assertEqual(self.names("z"), ["of 1"])
+        self.copy("a", version=first)
+        self.assertEqual(self.names(), ["of 1"])
+
+    def test_changed_meanwhile(self) -> None:
+        """An annotation that comes, changes or goes meanwhile is copied as it is then."""
+        self.annotate("b", b"1")
+        beside = self.beside()
+
+        async def change() -> None:
+            await beside.annotations.put("photos", "a", "b", b"2")
+            await beside.annotations.put("photos", "a", "c", b"3")
+
+        self.metadata.after(b"n", change)
+        self.copy("z")
+        self.assertEqual((self.text("b", "z"), self.text("c", "z")), (b"2", b"3"))
+
+        async def replace() -> None:
+            await beside.objects.put("photos", "a", b"new")
+            await beside.annotations.put("photos", "a", "d", b"4")
+
+        self.metadata.after_second(b"o", replace)
+        self.copy("z")
+        self.assertEqual(self.names("z"), ["d"])
+        self.assertEqual(self.read("z"), b"new")
+
+    def test_many_bytes(self) -> None:
+        """More than fits into a commit is copied in several, and nothing is left over."""
+        texts = {f"n{number}": b"%d" % number * ANNOTATION_BYTES_MAX for number in range(9)}
+        for name, text in texts.items():
+            self.annotate(name, text[:ANNOTATION_BYTES_MAX])
+        self.copy("z")
+        for name, text in texts.items():
+            self.assertEqual(self.text(name, "z"), text[:ANNOTATION_BYTES_MAX])
+        self.assertEqual(len(self.all_rows()), 2 * 3 * 9)
+        self.assertEqual(self.all_rows(keys.ANNOTATION_CANDIDATES), [])
+
+    def test_many_rows(self) -> None:
+        """A thousand are copied."""
+        for number in range(ANNOTATIONS_MAX):
+            self.annotate(f"{number:0500}", b"%d" % number * 900)
+        self.copy("z")
+        self.assertEqual(self.names("z"), self.names())
+        self.assertEqual(self.text(f"{7:0500}", "z"), b"7" * 900)
+
+    def test_given_up(self) -> None:
+        """What a copy has left that could not be finished goes after a while, and no sooner."""
+        for number in range(9):
+            self.annotate(str(number), b"x" * ANNOTATION_BYTES_MAX)
+        self.metadata.changes_left = 2
+        self.refused(
+            OutcomeUnknown,
+            self.store.copies.copy(ObjectName("photos", "a"), ObjectName("photos", "z")),
+        )
+        self.metadata.changes_left = None
+        self.assertEqual(len(self.all_rows(keys.ANNOTATION_CANDIDATES)), 1)
+        rows = len(self.all_rows())
+        self.assertGreater(rows, 27)
+        self.collect()
+        self.assertEqual(len(self.all_rows()), rows)
+        self.now_us += UNFINISHED_US_MAX + 1
+        self.collect()
+        self.assertEqual(len(self.all_rows()), 27)
+        self.assertEqual(self.all_rows(keys.CANDIDATES), [])
+        self.assertEqual(len(self.names()), 9)
+
+    def test_collected_meanwhile(self) -> None:
+        """A copy that was taken for a dead one puts no version without its annotations."""
+        for number in range(9):
+            self.annotate(str(number), b"x" * ANNOTATION_BYTES_MAX)
+        commits = 0
+        commit = self.metadata.commit
+
+        async def late(asked: Commit) -> int:
+            nonlocal commits
+            commits += 1
+            if commits == 2:
+                self.now_us += UNFINISHED_US_MAX + 1
+                self.collect()
+            return await commit(asked)
+
+        self.patch(self.metadata, "commit", late)
+        self.refused(
+            OperationAborted,
+            self.store.copies.copy(ObjectName("photos", "a"), ObjectName("photos", "z")),
+        )
+        self.refused(ObjectNotFound, self.store.objects.head("photos", "z"))
+        self.now_us += UNFINISHED_US_MAX + 1
+        self.collect()
+        self.assertEqual(len(self.all_rows()), 27)
