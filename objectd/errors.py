@@ -27,6 +27,7 @@ __all__ = [
     "CommitInvalid",
     "ConditionalConflict",
     "ConfigurationInvalid",
+    "ConfigurationMalformed",
     "Conflict",
     "CounterLimitReached",
     "DamagedBlob",
@@ -89,6 +90,10 @@ class InvalidArgument(ObjectdError):
 
 class InvalidOperation(ObjectdError):
     """The operation makes no sense in the state that it found."""
+
+
+class ConfigurationMalformed(ObjectdError):
+    """A bucket's configuration is none that AWS's schema allows; the message says why."""
 
 
 class InvalidBucketName(ObjectdError):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from objectd.background.settings import CollectionSettings
+from objectd.background.settings import CollectionSettings, LifecycleSettings
 from objectd.config import Choice, ConfigurationFile
 from objectd.errors import InvalidArgument
 from objectd.objects.settings import ObjectSettings
@@ -88,6 +88,7 @@ class Configuration:
     deadlines: Deadlines
     objects: ObjectSettings
     collection: CollectionSettings
+    lifecycle: LifecycleSettings
     metadata: Choice
     blobs: Choice
     credentials: Choice
@@ -148,6 +149,7 @@ def configuration_of(file: ConfigurationFile) -> Configuration:
         deadlines=file.section("deadlines", Deadlines),
         objects=file.section("objects", ObjectSettings),
         collection=file.section("collection", CollectionSettings),
+        lifecycle=file.section("lifecycle", LifecycleSettings),
         metadata=file.choice("metadata", default="rocksdb"),
         blobs=file.choice("blobs", default="disk"),
         credentials=file.choice("credentials", default="root"),

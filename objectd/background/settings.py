@@ -16,3 +16,11 @@ class CollectionSettings:
     sweep_interval_seconds: float = attrs.field(default=86_400.0, validator=gt(0))
     abandoned_upload_days: float = attrs.field(default=7.0, validator=ge(0))
     abandoned_interval_seconds: float = attrs.field(default=3600.0, validator=gt(0))
+
+
+@attrs.frozen
+class LifecycleSettings:
+    """A limit of 0 is none."""
+
+    rows_per_second: int = attrs.field(default=10_000, validator=ge(0))
+    interval_seconds: float = attrs.field(default=600.0, validator=gt(0))

@@ -14,6 +14,7 @@ VALUE_BYTES_MAX = 1 << 20
 CHANGES_MAX = 10_000
 COMMIT_BYTES_MAX = 8 << 20
 SCAN_ROWS_MAX = 10_000
+SCANS_MAX = 4
 
 
 class Token(NamedTuple):
@@ -224,6 +225,10 @@ class IMetadataStore(Interface):
         one call), but then it has at least one entry to go on from: a provider that finds none
         within its bound yields to the reactor and resumes by itself.
         """
+
+    async def scans(scans: Sequence[Scan]) -> list[ScanPage]:
+        """A page of each of at most `SCANS_MAX` scans, as `scan` returns it, all from one
+        snapshot: for ranges between which commits move rows. `ValueError` for more."""
 
     async def commit(commit: Commit) -> int:
         """Apply all changes at once, or none; return the revision.

@@ -3,7 +3,7 @@
 Read against rocksdict 0.3.29. It reports everything but a closed database as a plain
 `Exception` with RocksDB's message, so messages are compared here and nowhere else.
 
-Payload rows (`p`) lie in a column family of their own, whose values go to blob files: a
+Payload rows (`p`, `q`) lie in a column family of their own, whose values go to blob files: a
 compaction of records does not copy them. A value is revision (8 bytes, big-endian) ‖ value.
 """
 
@@ -25,11 +25,12 @@ from rocksdict import (
 )
 
 from objectd.errors import StoreBusy, StoreFailed, StoreFull
-from objectd.metadata._rocksdict_rows import INCOMPLETE, PAYLOAD_TAGS, Live, Snapshot, spans
+from objectd.metadata._rocksdict_rows import INCOMPLETE, PAYLOAD_FAMILIES, Live, Snapshot, spans
 from objectd.metadata.decisions import Writes
 from objectd.metadata.limits import FIRST_KEY
 
 _PAYLOADS = "payload"
+_PAYLOAD_TAGS = b"".join(PAYLOAD_FAMILIES)
 _LOCKED = "While lock file"
 OPEN_FILES_MAX = 256
 """Tables and logs that RocksDB keeps open: it ends for good when it gets no descriptor."""
@@ -149,10 +150,10 @@ class Database:
                 batch.delete_range(span.start, span.stop, payloads if span.is_payload else None)
         delete, put = batch.delete, batch.put
         for key in writes.deletes:
-            delete(key, payloads if key[0] in PAYLOAD_TAGS else None)
+            delete(key, payloads if key[0] in _PAYLOAD_TAGS else None)
         revision = _U64.pack(writes.revision)
         for key, value in writes.puts.items():
-            put(key, revision + value, payloads if key[0] in PAYLOAD_TAGS else None)
+            put(key, revision + value, payloads if key[0] in _PAYLOAD_TAGS else None)
         return batch
 
 

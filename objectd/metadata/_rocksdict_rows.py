@@ -20,8 +20,8 @@ INCOMPLETE = "Result incomplete"
 """What RocksDB's message begins with where it did not do all that it was asked for."""
 
 _KEY_NOT_FOUND = "key not found"
-PAYLOAD_TAGS = keys.PAYLOADS + keys.VERSION_PAYLOADS
-"""The families that lie in a column family of their own: no other is between them."""
+PAYLOAD_FAMILIES = frozenset((keys.PAYLOADS, keys.VERSION_PAYLOADS))
+"""What lies in a column family of its own."""
 _FIRST_PAYLOAD, _AFTER_PAYLOADS = keys.PAYLOADS, keys.after(keys.VERSION_PAYLOADS)
 _U64 = struct.Struct(">Q")
 _WHOLE_FAMILIES = frozenset((b"\x00", b"\x01", b"\x02", b"\x03", keys.INCARNATIONS))
@@ -94,7 +94,7 @@ class Live:
                 recent[key] = Row(value, revision)
 
     def _read(self, key: bytes) -> Row | None:
-        family = self._payloads if key[0] in PAYLOAD_TAGS else self._records
+        family = self._payloads if key[:1] in PAYLOAD_FAMILIES else self._records
         try:
             stored = family.get(key)
         except Exception as error:
@@ -121,7 +121,7 @@ class Snapshot:
         return Snapshot(self._records, self._payloads, skipped_keys_max)
 
     def row(self, key: bytes) -> Row | None:
-        family = self._payloads if key[0] in PAYLOAD_TAGS else self._records
+        family = self._payloads if key[:1] in PAYLOAD_FAMILIES else self._records
         try:
             return _row(family[key])
         except Exception as error:

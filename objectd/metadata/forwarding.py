@@ -30,6 +30,9 @@ class ForwardingMetadata:
     async def scan(self, scan: Scan) -> ScanPage:
         return await self._store.scan(scan)
 
+    async def scans(self, scans: Sequence[Scan]) -> list[ScanPage]:
+        return await self._store.scans(scans)
+
     async def commit(self, commit: Commit) -> int:
         return await self._store.commit(commit)
 

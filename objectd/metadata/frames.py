@@ -53,6 +53,10 @@ class Get(_Message, frozen=True, tag="get"):
     keys: tuple[bytes, ...]
 
 
+class Scans(_Message, frozen=True, tag="scans"):
+    scans: tuple[Scan, ...]
+
+
 class Apply(_Message, frozen=True, tag="commit"):
     commit: Commit
 
@@ -73,7 +77,7 @@ class EpochOver(_Message, frozen=True, tag="over"):
     number: int
 
 
-Request = BeginIncarnation | Fence | Get | Scan | Apply | AskOutcome
+Request = BeginIncarnation | Fence | Get | Scan | Scans | Apply | AskOutcome
 Told = Hello | EpochOver
 
 
@@ -99,6 +103,10 @@ class Rows(_Message, frozen=True, tag="rows"):
 
 class Page(_Message, frozen=True, tag="page"):
     page: ScanPage
+
+
+class Pages(_Message, frozen=True, tag="pages"):
+    pages: list[ScanPage]
 
 
 class Became(_Message, frozen=True, tag="became"):
@@ -137,7 +145,7 @@ class FailedRecord(_Message, frozen=True, tag="damaged"):
 
 
 Failure = Failed | FailedConflict | FailedCounter | FailedFence | FailedToken | FailedRecord
-Answer = Number | Done | Rows | Page | Became | Failure
+Answer = Number | Done | Rows | Page | Pages | Became | Failure
 
 _PLAIN_ERRORS: dict[str, type[ObjectdError]] = {
     error.__name__: error

@@ -22,7 +22,7 @@ from objectd.interfaces import (
 )
 from objectd.metadata import decisions
 from objectd.metadata.decisions import Decision, Writes
-from objectd.metadata.scanning import scan_page
+from objectd.metadata.scanning import scan_page, scan_pages
 
 _T = TypeVar("_T")
 
@@ -61,6 +61,9 @@ class MemoryMetadata:
 
     async def scan(self, scan: Scan) -> ScanPage:
         return scan_page(self._open_state(), scan)
+
+    async def scans(self, scans: Sequence[Scan]) -> list[ScanPage]:
+        return scan_pages(self._open_state(), scans)
 
     async def commit(self, commit: Commit) -> int:
         return self._carry_out(decisions.decide_commit(self._open_state(), commit))

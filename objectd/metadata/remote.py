@@ -33,6 +33,7 @@ from objectd.interfaces import (
 from objectd.metadata import frames
 from objectd.metadata.frames import Answer, Epoch, FrameReader, Request, Told, encode_message
 from objectd.metadata.limits import check_commit
+from objectd.metadata.scanning import check_scans
 
 READ_SECONDS_MAX = 10.0
 """How long a read is tried again whose answer was lost."""
@@ -46,7 +47,9 @@ CLOSE_SECONDS_MAX = 2.0
 RETRY_SECONDS_MIN = 0.02
 RETRY_SECONDS_MAX = 1.0
 
-_A = TypeVar("_A", frames.Number, frames.Done, frames.Rows, frames.Page, frames.Became)
+_A = TypeVar(
+    "_A", frames.Number, frames.Done, frames.Rows, frames.Page, frames.Pages, frames.Became
+)
 
 
 @implementer(IMetadataStore)
@@ -100,6 +103,10 @@ class RemoteMetadata:
 
     async def scan(self, scan: Scan) -> ScanPage:
         return (await self._read(scan, frames.Page)).page
+
+    async def scans(self, scans: Sequence[Scan]) -> list[ScanPage]:
+        check_scans(scans)
+        return (await self._read(frames.Scans(tuple(scans)), frames.Pages)).pages
 
     async def commit(self, commit: Commit) -> int:
         return (await self._ask(_encoded(commit), frames.Number)).number

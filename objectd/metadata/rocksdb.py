@@ -9,6 +9,7 @@ that a crash could take back.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -20,7 +21,17 @@ from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from objectd.errors import Conflict, ObjectdError, StoreBusy, StoreFailed
-from objectd.interfaces import Commit, Host, IMetadataStore, Outcome, Row, Scan, ScanPage, Token
+from objectd.interfaces import (
+    SCANS_MAX,
+    Commit,
+    Host,
+    IMetadataStore,
+    Outcome,
+    Row,
+    Scan,
+    ScanPage,
+    Token,
+)
 from objectd.metadata import decisions
 from objectd.metadata._rocksdict import Database
 from objectd.metadata._rocksdict_rows import Snapshot
@@ -28,7 +39,7 @@ from objectd.metadata.decisions import Decision, State, Writes
 from objectd.metadata.directories import make_durable_directory
 from objectd.metadata.flushing import Flushes
 from objectd.metadata.narrowing import Deleted, PutMeanwhile, page_behind_deletions
-from objectd.metadata.scanning import read_page, scan_page
+from objectd.metadata.scanning import check_scans, read_page, scan_page
 
 SKIPPED_KEYS_MAX = 10_000
 """Deleted rows passed (about 1 ms) before a scan first lets the reactor do something else."""
@@ -80,7 +91,7 @@ class RocksMetadata:
         self._run_in_thread = host.run_in_thread
         self._tidying: Deferred[None] = succeed(None)
         self._slow_scans: list[PutMeanwhile] = []
-        self._found_empty = PutMeanwhile(b"", b"")
+        self._found_empty: deque[PutMeanwhile] = deque(maxlen=SCANS_MAX)
         self._deleted = Deleted()
         self._flushes: Flushes[Snapshot] = Flushes(
             take_state=database.snapshot,
@@ -112,9 +123,35 @@ class RocksMetadata:
         await self._flushes.durable()
         return page
 
+    async def scans(self, scans: Sequence[Scan]) -> list[ScanPage]:
+        check_scans(scans)
+        pages = await self._pages(scans)
+        await self._flushes.durable()
+        return pages
+
+    async def _pages(self, scans: Sequence[Scan]) -> list[ScanPage]:
+        """A page of each, read in one go: before it, what lies behind deleted rows is found."""
+        patience = 0
+        while True:
+            snapshot = self._durable_state()
+            skipped_keys_max = SKIPPED_KEYS_MAX << patience
+            pages = [_page(snapshot, self._past(scan), skipped_keys_max) for scan in scans]
+            if all(page.entries or not page.more for page in pages):
+                return pages
+            for scan, page in zip(scans, pages, strict=True):
+                if page.more and not page.entries:
+                    await self._page(scan)
+            patience += 1
+
+    def _past(self, scan: Scan) -> Scan:
+        """The scan from behind what is known to be empty."""
+        for empty in self._found_empty:
+            scan = empty.past(scan)
+        return scan
+
     async def _page(self, scan: Scan) -> ScanPage:
         snapshot = self._durable_state()
-        scan = self._found_empty.past(scan)
+        scan = self._past(scan)
         page = _page(snapshot, scan, SKIPPED_KEYS_MAX)
         if page.entries or not page.more:
             return page
@@ -133,7 +170,7 @@ class RocksMetadata:
             self._slow_scans.remove(put_meanwhile)
         if not scan.reverse:
             end = page.entries[0].key if page.entries else scan.stop
-            self._found_empty = PutMeanwhile(scan.start, end)
+            self._found_empty.append(PutMeanwhile(scan.start, end))
         return page
 
     async def commit(self, commit: Commit) -> int:
@@ -191,7 +228,7 @@ class RocksMetadata:
             self._flushes.fail(error)
             raise
         self._flushes.written()
-        for scanned in (*self._slow_scans, self._found_empty):
+        for scanned in (*self._slow_scans, *self._found_empty):
             scanned.note(writes.puts)
         self._deleted.note(writes.deletes)
         if self._database.deleted_rows >= DELETED_ROWS_MAX and self._tidying.called:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Protocol
 
-from objectd.interfaces import KEY_BYTES_MAX, Entry, Scan, ScanPage
+from objectd.interfaces import KEY_BYTES_MAX, SCANS_MAX, Entry, Scan, ScanPage
 from objectd.metadata.decisions import State
 from objectd.metadata.limits import FIRST_KEY
 from objectd.model import keys
@@ -32,6 +32,18 @@ class Reading(Protocol):
 def scan_page(state: State, scan: Scan) -> ScanPage:
     """The page that `IMetadataStore.scan` describes."""
     return read_page(_PlainReading(state, scan), scan)
+
+
+def scan_pages(state: State, scans: Sequence[Scan]) -> list[ScanPage]:
+    """The pages that `IMetadataStore.scans` describes."""
+    check_scans(scans)
+    return [scan_page(state, scan) for scan in scans]
+
+
+def check_scans(scans: Sequence[Scan]) -> None:
+    """Raises `ValueError`."""
+    if len(scans) > SCANS_MAX:
+        raise ValueError(f"{len(scans)} scans at once")
 
 
 def read_page(reading: Reading, scan: Scan) -> ScanPage:

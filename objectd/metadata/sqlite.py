@@ -32,7 +32,7 @@ from objectd.interfaces import (
 from objectd.metadata import decisions
 from objectd.metadata.decisions import Decision, State, Writes
 from objectd.metadata.directories import make_durable_directory, sync_directory
-from objectd.metadata.scanning import scan_page
+from objectd.metadata.scanning import scan_page, scan_pages
 
 _A = TypeVar("_A")
 _T = TypeVar("_T")
@@ -85,6 +85,9 @@ class SQLiteMetadata:
 
     async def scan(self, scan: Scan) -> ScanPage:
         return await self._call(self._database.read, lambda state: scan_page(state, scan))
+
+    async def scans(self, scans: Sequence[Scan]) -> list[ScanPage]:
+        return await self._call(self._database.read, lambda state: scan_pages(state, scans))
 
     async def commit(self, commit: Commit) -> int:
         return await self._carry_out(lambda state: decisions.decide_commit(state, commit))

@@ -49,10 +49,12 @@ class Incarnation(Record, frozen=True):
 
 
 class BucketName(Record, frozen=True):
-    """`versioned`: versioning was on at some time, so a key may have more than one version."""
+    """`versioned`: versioning was on at some time, so a key may have more than one version.
+    `lifecycle` as in `Bucket`, for those who read objects."""
 
     bucket_id: int
     versioned: bool = False
+    lifecycle: bytes = b""
 
 
 class Versioning(enum.IntEnum):
@@ -67,6 +69,9 @@ class Versioning(enum.IntEnum):
 
 
 class Bucket(Record, frozen=True):
+    """`lifecycle` names the configuration of the bucket's lifecycle; it is empty if there is
+    none."""
+
     bucket_id: int
     name: str
     owner: int
@@ -74,6 +79,7 @@ class Bucket(Record, frozen=True):
     region: str
     deduplicate: bool = True
     versioning: Versioning = Versioning.NEVER
+    lifecycle: bytes = b""
 
 
 class BucketTags(Record, frozen=True):

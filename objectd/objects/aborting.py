@@ -27,6 +27,18 @@ def give_up(batch: Batch, row_key: bytes, revision: int, now_us: int) -> None:
     batch.put(keys.parts_candidate(keys.upload_uid(row_key)), encode(Candidate(now_us)))
 
 
+async def not_being_completed(core: Core, uploads: Sequence[tuple[Entry, Upload]]) -> list[Entry]:
+    """Those of them that no living process completes."""
+    incarnations = await core.metadata.get(
+        [keys.incarnation(incarnation_of(upload.attempt)) for _, upload in uploads]
+    )
+    return [
+        entry
+        for (entry, upload), incarnation in zip(uploads, incarnations, strict=True)
+        if upload.state is UploadState.OPEN or incarnation is None
+    ]
+
+
 @attrs.define
 class AbandonedReport:
     """`uploads_abandoned` were (or, in a survey, would be) aborted."""
@@ -84,11 +96,4 @@ class AbandonedUploads:
             for entry, upload in found
             if upload is not None and upload.started_us < begun_before_us
         ]
-        incarnations = await self._core.metadata.get(
-            [keys.incarnation(incarnation_of(upload.attempt)) for _, upload in old]
-        )
-        return [
-            entry
-            for (entry, upload), incarnation in zip(old, incarnations, strict=True)
-            if upload.state is UploadState.OPEN or incarnation is None
-        ]
+        return await not_being_completed(self._core, old)

@@ -109,11 +109,21 @@ class Buckets:
         wanted = Versioning.ENABLED if enabled else Versioning.SUSPENDED
         await shield(self.change(name, lambda bucket: structs.replace(bucket, versioning=wanted)))
 
-    async def change(self, name: str, changed: Callable[[Bucket], Bucket]) -> None:
+    async def change(
+        self,
+        name: str,
+        changed: Callable[[Bucket], Bucket],
+        also: Callable[[Batch, Bucket], object] = lambda batch, bucket: None,
+    ) -> None:
         """Give a bucket other settings. `changed` may refuse by raising, and may be called more
-        than once. To be run under `shield`. Raises `BucketNotFound`, `OperationAborted`."""
+        than once. `also` adds to the commit what goes with them. To be run under `shield`.
+        Raises `BucketNotFound`, `OperationAborted`."""
+
+        async def decide(batch: Batch) -> None:
+            await self._change(batch, name, changed, also)
+
         async with self._core.locks.holding(keys.bucket_name(name)):
-            await self._core.writer.transact(lambda batch: self._change(batch, name, changed))
+            await self._core.writer.transact(decide)
 
     async def list(
         self,
@@ -177,7 +187,13 @@ class Buckets:
         known = self._names.get(row)
         return self._names.keep(row, decode(BucketName, row.value)) if known is None else known
 
-    async def _change(self, batch: Batch, name: str, changed: Callable[[Bucket], Bucket]) -> None:
+    async def _change(
+        self,
+        batch: Batch,
+        name: str,
+        changed: Callable[[Bucket], Bucket],
+        also: Callable[[Batch, Bucket], object],
+    ) -> None:
         bucket_id, found = await self._find(name)
         bucket_key = keys.bucket(bucket_id)
         [row] = await self._core.metadata.get([bucket_key])
@@ -192,7 +208,12 @@ class Buckets:
         if new.versioning != old.versioning:
             batch.delete(keys.live(bucket_id, old.versioning))
             batch.put(keys.live(bucket_id, new.versioning), encode(Live()))
-            batch.put(keys.bucket_name(name), encode(BucketName(bucket_id, versioned=True)))
+        if (new.versioning, new.lifecycle) != (old.versioning, old.lifecycle):
+            versioned = new.versioning is not Versioning.NEVER
+            batch.put(
+                keys.bucket_name(name), encode(BucketName(bucket_id, versioned, new.lifecycle))
+            )
+        also(batch, new)
         self._core.journal(batch, JournalKind.BUCKET_CHANGED, bucket_id)
 
     async def _create(self, bucket: Bucket, tags: Mapping[str, str]) -> Bucket:

@@ -58,6 +58,7 @@ from objectd.objects.checksums import (
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.core import Core
 from objectd.objects.current import read_current, replace
+from objectd.objects.object import Object
 from objectd.objects.reading import listed_bits, size_runs
 from objectd.objects.settings import PART_NUMBER_MAX
 from objectd.objects.shield import shield
@@ -96,6 +97,8 @@ class Completed:
     etag: str
     checksum: Checksum | None
     version_id: str = ""
+    object: Object | None = attrs.field(default=None, eq=False)
+    """As it was stored; None for a Complete that only repeats an earlier one."""
 
 
 @attrs.frozen
@@ -255,7 +258,7 @@ class Completions:
         batch.put(keys.manifest_ref(upload.upload, version), references.REF)
         batch.put(keys.parts_candidate(upload.upload), encode(Candidate(core.now_us())))
         await core.writer.commit(batch)
-        return Completed(made.bucket, made.key, etag, whole, made.version_id)
+        return Completed(made.bucket, made.key, etag, whole, made.version_id, made)
 
     async def _thaw(self, attempt: _Attempt) -> None:
         """Let the upload go on without this attempt. A `Conflict` says that others have gone

@@ -13,6 +13,7 @@ from objectd.errors import BucketNotFound
 from objectd.interfaces import Present
 from objectd.model import keys
 from objectd.model.codec import decode, encode
+from objectd.model.lifecycle import Lifecycle, LifecyclePass
 from objectd.model.records import BucketTags, JournalKind, Record
 from objectd.objects.buckets import Buckets
 from objectd.objects.core import Core
@@ -21,8 +22,17 @@ from objectd.objects.writer import Batch
 
 _R = TypeVar("_R", bound=Record)
 
-_NAMES: dict[type[Record], bytes] = {BucketTags: keys.BUCKET_TAGS}
+_NAMES: dict[type[Record], bytes] = {
+    BucketTags: keys.BUCKET_TAGS,
+    Lifecycle: b"lifecycle",
+    LifecyclePass: b"lifecycle-pass",
+}
 """What the rows of each kind are called."""
+
+
+def configuration_key(bucket_id: int, kind: type[Record]) -> bytes:
+    """Where a bucket's configuration of this kind is."""
+    return keys.configuration(bucket_id, _NAMES[kind])
 
 
 @attrs.frozen

@@ -231,9 +231,8 @@ class Copies:
             payload = opened.payload or b""
             kind = JournalKind.OBJECT_COPIED
             made = replace(core, batch, old, head, tail, payload=payload, kind=kind)
-            source_version = opened.object.version_id
             return Copied(
-                made.bucket, made.key, made.head, made.tail, made.version_id, source_version
+                **attrs.asdict(made, recurse=False), source_version_id=opened.object.version_id
             )
 
         async with core.locks.holding(keys.object_(place.bucket_id, copying.key)):

@@ -211,7 +211,8 @@ def replace(
     usage.add(core.writer.incarnation, batch, old.bucket_id, head)
     core.journal(batch, kind, old.bucket_id, key=old.key, version=head.version)
     version = version_id(head) if old.bucket.versioning else ""
-    return Object(old.bucket.name, old.key.decode(), head, tail, version)
+    bucket = old.bucket
+    return Object(bucket.name, old.key.decode(), head, tail, version, bucket.lifecycle)
 
 
 def remove(core: Core, batch: Batch, old: Current) -> ObjectHead | None:

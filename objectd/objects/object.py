@@ -29,6 +29,9 @@ class Object:
     tail: ObjectTail
     version_id: str = ""
     """'' in a bucket that never had versions."""
+    lifecycle: bytes = b""
+    """Which configuration says when it expires (`Bucket.lifecycle`); that of no version but the
+    current one is ever asked for."""
 
     @property
     def size_bytes(self) -> int:

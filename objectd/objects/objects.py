@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import attrs
+from msgspec import structs
 
 from objectd.errors import (
     DamagedRecord,
@@ -46,6 +47,14 @@ from objectd.streams import BytesStream, ByteStream
 
 def _not_there() -> bytes | None:
     return None
+
+
+def _as_shown(name: BucketName, found: Found, key: bytes) -> BucketName:
+    """What the bucket's name tells of a version that was found: of one that is not current, no
+    lifecycle."""
+    if not name.lifecycle or found.row_key == keys.object_(name.bucket_id, key):
+        return name
+    return structs.replace(name, lifecycle=b"")
 
 
 @attrs.frozen
@@ -128,11 +137,11 @@ class Objects:
         if not version_id:
             [row] = await self._core.metadata.get([keys.object_(name.bucket_id, raw_key)])
             if row is not None:
-                return self._decoded(bucket, key, row, name.versioned)
+                return self._decoded(bucket, key, row, name)
             if not name.versioned:
                 raise ObjectNotFound(bucket, key)
         found = await self._require(bucket, raw_key, name, version_id)
-        return self._decoded(bucket, key, found.row, name.versioned)
+        return self._decoded(bucket, key, found.row, _as_shown(name, found, raw_key))
 
     async def get(self, bucket: str, key: str, *, version_id: str = "") -> OpenObject:
         """Open an object for reading; it must be closed. Raises as `head`."""
@@ -194,22 +203,29 @@ class Objects:
             if row is None and not name.versioned:
                 raise ObjectNotFound(bucket, key)
         if row is None:
-            _, row, payload_row = await self._require(bucket, raw_key, name, version_id)
-        object_ = self._decoded(bucket, key, row, name.versioned)
+            found = await self._require(bucket, raw_key, name, version_id)
+            _, row, payload_row = found
+            name = _as_shown(name, found, raw_key)
+        object_ = self._decoded(bucket, key, row, name)
         if not isinstance(object_.tail.source, InRow):
             return object_, b""
         if payload_row is None:
             raise DamagedRecord(f"payload of {bucket}/{key}", "missing")
         return object_, decode_payload(payload_row.value)
 
-    def _decoded(self, bucket: str, key: str, row: Row, versioned: bool) -> Object:
-        """The same value for the same row, once versioning is on or as long as it is not.
-        Raises `DamagedRecord`."""
+    def _decoded(self, bucket: str, key: str, row: Row, name: BucketName) -> Object:
+        """The same value for the same row, once versioning is on or as long as it is not, and
+        under the same lifecycle. Raises `DamagedRecord`."""
         known = self._known.get(row)
-        if known is None or bool(known.version_id) is not versioned:
+        if (
+            known is None
+            or bool(known.version_id) is not name.versioned
+            or known.lifecycle != name.lifecycle
+        ):
             head, tail = decode_object(row.value)
-            version = version_id_of(head) if versioned else ""
-            known = self._known.keep(row, Object(bucket, key, head, tail, version))
+            version = version_id_of(head) if name.versioned else ""
+            known = Object(bucket, key, head, tail, version, name.lifecycle)
+            self._known.keep(row, known)
         return known
 
     def _version(

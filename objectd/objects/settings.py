@@ -47,3 +47,10 @@ class ObjectSettings:
     part_bytes_min: int = attrs.field(default=5 << 20, validator=attrs.validators.ge(1))
     commit_attempts_max: int = attrs.field(default=20, validator=attrs.validators.ge(1))
     etag: ETagKind = ETagKind.MD5
+    lifecycle_day_seconds: float = attrs.field(
+        default=86_400.0, validator=[attrs.validators.ge(0.001), attrs.validators.le(86_400)]
+    )
+
+    @property
+    def lifecycle_day_us(self) -> int:
+        return round(self.lifecycle_day_seconds * 1_000_000)

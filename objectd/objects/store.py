@@ -29,6 +29,8 @@ from objectd.objects.copying import Copies
 from objectd.objects.core import Core
 from objectd.objects.ids import IdSource
 from objectd.objects.ingest import Intake
+from objectd.objects.lifecycle.lifecycles import Lifecycles
+from objectd.objects.lifecycle.passes import LifecyclePasses
 from objectd.objects.listing import Listings
 from objectd.objects.loading import Loads
 from objectd.objects.locks import KeyLocks
@@ -67,6 +69,8 @@ class ObjectStore:
     annotations: Annotations
     versions: Versions
     configurations: Configurations
+    lifecycles: Lifecycles
+    lifecycle_passes: LifecyclePasses
     collector: Collector
     sweep: Sweep
     abandoned: AbandonedUploads
@@ -215,6 +219,8 @@ def assemble(core: Core, format_: Format) -> ObjectStore:
         annotations=Annotations(core, buckets),
         versions=versions,
         configurations=configurations,
+        lifecycles=Lifecycles(core, buckets, configurations),
+        lifecycle_passes=LifecyclePasses(core),
         collector=Collector(core),
         sweep=Sweep(core),
         abandoned=AbandonedUploads(core),

@@ -129,7 +129,7 @@ class OwnerProtocol(Protocol):
             self._wait(request_id, request, work, waited)
 
     def _wait(self, request_id: int, request: Request, work: _Work, waited: Deferred[Any]) -> None:
-        is_read = isinstance(request, frames.Get | Scan)
+        is_read = isinstance(request, frames.Get | Scan | frames.Scans)
         self._under_way[request_id] = waited if is_read else None
         waited.addBoth(self._go_on, request_id, request, work)
 
@@ -167,6 +167,8 @@ class OwnerProtocol(Protocol):
                 return frames.Number(await store.commit(request.commit))
             case Scan():
                 return frames.Page(await store.scan(request))
+            case frames.Scans():
+                return frames.Pages(await store.scans(request.scans))
             case frames.AskOutcome():
                 return frames.Became(await store.outcome(request.token))
             case frames.BeginIncarnation():

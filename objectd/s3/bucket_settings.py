@@ -49,10 +49,6 @@ async def get_bucket_inventory_configuration(call: Call, *, Bucket: str, Id: str
     return await _absent(call, Bucket, "NoSuchConfiguration")
 
 
-async def get_bucket_lifecycle_configuration(call: Call, *, Bucket: str) -> Answer:
-    return await _absent(call, Bucket, "NoSuchLifecycleConfiguration")
-
-
 async def get_bucket_logging(call: Call, *, Bucket: str) -> Answer:
     return await _shown(call, Bucket, {})
 

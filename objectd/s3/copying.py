@@ -19,6 +19,7 @@ from objectd.s3.attributes import (
 from objectd.s3.buckets import require_private
 from objectd.s3.call import Answer, Call
 from objectd.s3.conditions import write_conditions
+from objectd.s3.lifecycle import shown_expiration
 from objectd.s3.multipart import part_checksums
 from objectd.s3.owners import require_owner
 from objectd.s3.tagging import tags_in_header
@@ -117,6 +118,7 @@ async def copy_object(
         {
             "CopySourceVersionId": copied.source_version_id or None,
             "VersionId": copied.version_id or None,
+            **await shown_expiration(call.store, copied),
             "CopyObjectResult": {
                 "LastModified": copied.head.modified_us,
                 "ETag": f'"{copied.etag}"',

@@ -22,6 +22,7 @@ CODES: dict[type[ObjectdError], str] = {
     errors.ChecksumKindMismatch: "BadDigest",
     errors.ConditionalConflict: "ConditionalRequestConflict",
     errors.DeleteMarkerFound: "NoSuchKey",
+    errors.ConfigurationMalformed: "MalformedXML",
     errors.EntityTooLarge: "EntityTooLarge",
     errors.EntityTooSmall: "EntityTooSmall",
     errors.IncompleteBody: "IncompleteBody",

@@ -26,6 +26,7 @@ from objectd.protocol.operations import compiled
 from objectd.protocol.targets import Scope, Target
 from objectd.s3.body import VerifiedBody, declared_in, encoded
 from objectd.s3.call import Call
+from objectd.s3.lifecycle import shown_expiration
 from objectd.s3.operations import OPERATIONS, Operation
 from objectd.s3.plain import Plain
 from objectd.s3.reading import shown
@@ -69,7 +70,7 @@ class HotLeaf:
     async def _get(self, plain: Plain, request: HttpRequest) -> Response:
         opened = await self._store.objects.get(plain.bucket, plain.key)
         try:
-            head = self._head_lines(opened.object, request)
+            head = await self._head_lines(opened.object, request)
         except BaseException:
             opened.close()
             raise
@@ -81,7 +82,8 @@ class HotLeaf:
 
     async def _head(self, plain: Plain, request: HttpRequest) -> Response:
         found = await self._store.objects.head(plain.bucket, plain.key)
-        return Response(200, (), b"", found.size_bytes, head=self._head_lines(found, request))
+        head = await self._head_lines(found, request)
+        return Response(200, (), b"", found.size_bytes, head=head)
 
     async def _put(self, plain: Plain, request: HttpRequest, body: VerifiedBody) -> Response:
         stored = await self._store.objects.put(
@@ -102,6 +104,9 @@ class HotLeaf:
         )
         if stored.version_id:
             lines += f"x-amz-version-id: {stored.version_id}\r\n"
+        if stored.lifecycle:
+            for text in filter(None, (await shown_expiration(self._store, stored)).values()):
+                lines += f"x-amz-expiration: {text}\r\n"
         return Response(200, head=lines.encode() + self._ids(request))
 
     async def _delete(self, plain: Plain, request: HttpRequest) -> Response:
@@ -126,14 +131,16 @@ class HotLeaf:
     def _ids(self, request: HttpRequest) -> bytes:
         return b"x-amz-request-id: %b\r\n%b" % (request.request_id.encode(), self._store_line)
 
-    def _head_lines(self, object_: Object, request: HttpRequest) -> bytes:
-        """The header lines of an object, which are the same each time that it is read. Raises
-        `ValueError` for an object with a header that cannot be one."""
+    async def _head_lines(self, object_: Object, request: HttpRequest) -> bytes:
+        """The header lines of an object, which are the same each time that it is read: under
+        another lifecycle it is another value. Raises `ValueError` for an object with a header
+        that cannot be one."""
         checksums = request.fields.get(b"x-amz-checksum-mode") == b"ENABLED"
         known = self._shown[checksums]
         lines = known.get(object_)
         if lines is None:
             result, status, _, _ = shown(object_, None, "", "ENABLED" if checksums else "")
+            result.update(await shown_expiration(self._store, object_))
             rendered = compiled(self._model, "GetObject").render(result, status)
             lines = known.keep(object_, header_text.lines(without_length(rendered.headers)))
         return lines + self._ids(request)

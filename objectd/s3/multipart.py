@@ -18,6 +18,7 @@ from objectd.s3.body import declared, decoded
 from objectd.s3.buckets import require_private
 from objectd.s3.call import Answer, Call, canonical_id
 from objectd.s3.conditions import write_conditions
+from objectd.s3.lifecycle import shown_abortion, shown_expiration
 from objectd.s3.listings import check_filters, entries_max
 from objectd.s3.tagging import tags_in_header
 
@@ -54,6 +55,7 @@ async def create_multipart_upload(
             "UploadId": upload_id.text(),
             "ChecksumAlgorithm": algorithm or None,
             "ChecksumType": kind or None,
+            **await shown_abortion(call.store, Bucket, Key, upload_id.time_us),
         }
     )
 
@@ -108,6 +110,7 @@ async def complete_multipart_upload(
             "ETag": f'"{completed.etag}"',
             **shown_checksums(shown, len(lines)),
             "VersionId": completed.version_id or None,
+            **(await shown_expiration(call.store, completed.object) if completed.object else {}),
         }
     )
 
@@ -151,6 +154,7 @@ async def list_parts(
             "StorageClass": upload.storage_class,
             "ChecksumAlgorithm": upload.checksum_algorithm or None,
             "ChecksumType": upload.checksum_kind or None,
+            **await shown_abortion(call.store, Bucket, Key, upload.started_us),
         }
     )
 

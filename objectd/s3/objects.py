@@ -24,6 +24,7 @@ from objectd.s3.buckets import require_private
 from objectd.s3.call import Answer, Call
 from objectd.s3.conditions import line_conditions, write_conditions
 from objectd.s3.errors import to_s3_error
+from objectd.s3.lifecycle import shown_expiration
 from objectd.s3.tagging import tags_in_header
 
 
@@ -63,6 +64,7 @@ async def put_object(
             "Size": None if WriteOffsetBytes is None else stored.size_bytes,
             **shown_checksums(stored.tail.checksums),
             "VersionId": stored.version_id or None,
+            **await shown_expiration(call.store, stored),
         }
     )
 

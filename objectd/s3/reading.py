@@ -13,6 +13,7 @@ from objectd.s3.attributes import (
     shown_headers,
 )
 from objectd.s3.call import Answer, Call
+from objectd.s3.lifecycle import shown_expiration
 from objectd.s3.multipart import require_part_number
 from objectd.s3.ranges import resolve_range
 
@@ -39,6 +40,7 @@ async def get_object(
         conditions.check_read(opened.object.head)
         part = None if PartNumber is None else await opened.part(PartNumber)
         result, status, start, stop = shown(opened.object, part, Range, ChecksumMode)
+        result.update(await shown_expiration(call.store, opened.object))
     except BaseException:
         opened.close()
         raise
@@ -79,6 +81,7 @@ async def head_object(
         finally:
             opened.close()
     result, status, _, _ = shown(found, part, Range, ChecksumMode)
+    result.update(await shown_expiration(call.store, found))
     result.update(_overrides(overrides))
     return Answer(result, status=status)
 

@@ -13,6 +13,7 @@ from twisted.internet.task import deferLater
 from typing_extensions import override
 
 from objectd.background.collection import Collection
+from objectd.background.lifecycle import LifecycleWork
 from objectd.errors import StoreBusy, StoreFull
 from objectd.process import control
 from objectd.process.control import Begin, Command, Event, Fenced, Incarnation, Ready, tell
@@ -66,6 +67,9 @@ class Owner(ChildService):
         collection = Collection(owned.store, self._reactor, configuration.collection)
         collection.start()
         started.push_async_callback(collection.stop)
+        lifecycle = LifecycleWork(owned.store, self._reactor, configuration.lifecycle)
+        lifecycle.start()
+        started.push_async_callback(lifecycle.stop)
         [listener] = self._told.listeners
         accepting = Accepting(listener.descriptor, self._reactor, owned.factory)
         started.callback(accepting.stop)

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from typing_extensions import override
 
 from objectd.background.collection import Collection
+from objectd.background.lifecycle import LifecycleWork
 from objectd.interfaces import ITLSContexts
 from objectd.process.directory import locked
 from objectd.service.http import fitting, reload_certificate, site_of
@@ -71,6 +72,9 @@ class SingleProcess(ObjectdService):
         collection = Collection(store, self._reactor, configuration.collection)
         collection.start()
         started.push_async_callback(collection.stop)
+        lifecycle = LifecycleWork(store, self._reactor, configuration.lifecycle)
+        lifecycle.start()
+        started.push_async_callback(lifecycle.stop)
 
         site = site_of(
             store,

@@ -29,12 +29,18 @@ from objectd.testing._metadata_case import MetadataStoreTestCase
 class ChangeTests(MetadataStoreTestCase):
     def test_rows_carry_the_revision_of_their_commit(self) -> None:
         """What a commit puts has the revision that it returns; revisions grow."""
-        first = self.commit(Put(b"k", b"1"), Put(b"p", b"payload"))
+        first = self.commit(Put(b"k", b"1"), Put(b"p", b"payload"), Put(b"q", b"older"))
         second = self.commit(Put(b"l", b"2"))
         self.assertLess(first, second)
         self.assertEqual(
-            self.get(b"k", b"l", b"p", b"none"),
-            [Row(b"1", first), Row(b"2", second), Row(b"payload", first), None],
+            self.get(b"k", b"l", b"p", b"q", b"none"),
+            [
+                Row(b"1", first),
+                Row(b"2", second),
+                Row(b"payload", first),
+                Row(b"older", first),
+                None,
+            ],
         )
 
     def test_every_family(self) -> None:

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
-from objectd.interfaces import SCAN_ROWS_MAX, Entry, Put, Scan, ScanPage
+from twisted.internet.defer import Deferred
+
+from objectd.errors import Conflict
+from objectd.interfaces import (
+    SCAN_ROWS_MAX,
+    SCANS_MAX,
+    Commit,
+    Delete,
+    Entry,
+    Present,
+    Put,
+    Scan,
+    ScanPage,
+)
 from objectd.testing._metadata_case import MetadataStoreTestCase
 
 
@@ -165,3 +179,49 @@ class RollUpTests(ScanTests):
 
     def _incarnation(self) -> list[bytes]:
         return [b"i" + self.incarnation.to_bytes(4, "big")]
+
+
+class SnapshotTests(ScanTests):
+    def test_each_is_a_scan(self) -> None:
+        """Each page is that of its scan, in the order of the scans."""
+        self.put(b"k", b"k/1", b"k/2", b"p", b"p2", b"q1")
+        scans = [
+            Scan(b"p", b"r", limit=2),
+            Scan(b"k", b"l", limit=9, delimiter=b"/", head_bytes=3),
+            Scan(b"k", b"q", limit=9, reverse=True),
+            Scan(b"x", b"y", limit=1),
+        ]
+        pages = self.wait(self.store.scans(scans))
+        self.assertEqual(pages, [self.wait(self.store.scan(scan)) for scan in scans])
+        self.assertEqual(self.wait(self.store.scans([])), [])
+
+    def test_one_snapshot(self) -> None:
+        """A row that commits move from range to range is seen in exactly one of them."""
+        self.put(b"k")
+        places = [b"k", b"m", b"p"]
+        scans = [Scan(place, place + b"\xff", limit=9) for place in places]
+        pages: list[list[ScanPage]] = []
+
+        async def all_together() -> None:
+            commits, looks = [], []
+            for n in range(30):
+                here, there = places[n % 3], places[(n + 1) % 3]
+                changes = Delete(here), Put(there, b"")
+                commit = Commit(self.next_token(), 0, changes, (Present(here),))
+                commits.append(Deferred.fromCoroutine(self.store.commit(commit)))
+                looks.append(Deferred.fromCoroutine(self.store.scans(scans)))
+            pages.extend([await look for look in looks])
+            for answer in commits:
+                with suppress(Conflict):  # they may be applied in any order
+                    await answer
+
+        self.wait(all_together())
+        for found in pages:
+            self.assertEqual(sum(len(page.entries) for page in found), 1, found)
+
+    def test_both_sides_of_the_limit(self) -> None:
+        """`SCANS_MAX` scans are taken at once, one more is a mistake of the caller."""
+        scan = Scan(b"k", b"l", limit=1)
+        self.assertEqual(len(self.wait(self.store.scans([scan] * SCANS_MAX))), SCANS_MAX)
+        with self.assertRaises(ValueError):
+            self.wait(self.store.scans([scan] * (SCANS_MAX + 1)))

@@ -19,7 +19,7 @@ from objectd.testing._metadata_case import MetadataStoreTestCase, OpenStore
 from objectd.testing._metadata_commits import ChangeTests, ExpectationTests, LimitTests
 from objectd.testing._metadata_laws import LawTests
 from objectd.testing._metadata_restarts import RestartTests
-from objectd.testing._metadata_scans import RollUpTests
+from objectd.testing._metadata_scans import RollUpTests, SnapshotTests
 from objectd.testing._metadata_tokens import ClosedTests, IncarnationTests, TokenTests
 from objectd.testing._naming import name_test_case
 
@@ -43,6 +43,7 @@ def make_metadata_store_tests(
         IncarnationTests,
         ClosedTests,
         RollUpTests,
+        SnapshotTests,
         LawTests,
     ):
         restarts = False

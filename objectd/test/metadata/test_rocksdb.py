@@ -37,7 +37,7 @@ RocksMetadataTests = make_metadata_store_tests(
 )
 
 ALL_STORE_KEYS = [
-    tag + end for tag in (b"\0", b"\x03", b"a", b"i", b"l", b"o", b"p") for end in (b"", b"1")
+    tag + end for tag in (b"\0", b"\x03", b"a", b"i", b"l", b"o", b"p", b"q") for end in (b"", b"1")
 ]
 STORE_KEYS = st.sampled_from(ALL_STORE_KEYS)
 
@@ -92,6 +92,12 @@ class TombstoneTests(SynchronousTestCase):
         commit = Commit(Token(incarnation, sequence + 2), 0, (Put(b"k000001", b"again"),))
         result_of(clock, store.commit(commit))
         self.assertEqual(self.keys_at_once(store), [b"k000001"])
+        scans = [Scan(b"j", b"m", 1), Scan(b"k000002", b"l", 1), Scan(b"k1", b"m", 9)]
+        several = Deferred.fromCoroutine(store.scans(scans))
+        while clock.getDelayedCalls():
+            clock.advance(0)
+        found = [[e.key for e in page.entries] for page in self.successResultOf(several)]
+        self.assertEqual(found, [[b"k000001"], [], [b"l"]])
 
     def keys_at_once(self, store: IMetadataStore) -> list[bytes]:
         page = self.successResultOf(Deferred.fromCoroutine(store.scan(Scan(b"j", b"m", 1))))

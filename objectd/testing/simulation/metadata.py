@@ -20,7 +20,7 @@ from objectd.interfaces import Commit, IMetadataStore, Outcome, Row, Scan, ScanP
 from objectd.metadata import decisions
 from objectd.metadata.announcing import AnnouncedMetadata
 from objectd.metadata.decisions import Decision, Writes
-from objectd.metadata.scanning import scan_page
+from objectd.metadata.scanning import scan_page, scan_pages
 from objectd.metadata.slots import Slots
 from objectd.objects.reads import Reads
 from objectd.process.epochs import Epochs
@@ -214,6 +214,9 @@ class _Store:
     async def scan(self, scan: Scan) -> ScanPage:
         return scan_page(self._owner.visible, scan)
 
+    async def scans(self, scans: Sequence[Scan]) -> list[ScanPage]:
+        return scan_pages(self._owner.visible, scans)
+
     async def commit(self, commit: Commit) -> int:
         return await self._change(lambda rows: decisions.decide_commit(rows, commit))
 
@@ -265,10 +268,17 @@ class Connection:
         return None
 
     async def scan(self, scan: Scan) -> ScanPage:
-        if self._random.random() < SHORT_PAGE_PROBABILITY:
-            limit = min(scan.limit, self._random.randint(1, 3))
-            scan = structs.replace(scan, limit=limit)
+        scan = self._shortened(scan)
         return await self._read("scan", lambda: self._owner.served.scan(scan))
+
+    async def scans(self, scans: Sequence[Scan]) -> list[ScanPage]:
+        scans = [self._shortened(scan) for scan in scans]
+        return await self._read("scans", lambda: self._owner.served.scans(scans))
+
+    def _shortened(self, scan: Scan) -> Scan:
+        if self._random.random() >= SHORT_PAGE_PROBABILITY:
+            return scan
+        return structs.replace(scan, limit=min(scan.limit, self._random.randint(1, 3)))
 
     async def commit(self, commit: Commit) -> int:
         label = f"commit {commit.token.incarnation}/{commit.token.sequence}"

@@ -1,0 +1,265 @@
+"""Passes over all buckets with rules: one a day each, begun again where it was broken off.
+
+How far a pass has come is a row of the bucket. It is put every so often, and what lies between
+is looked at twice if a process dies: what was done there is not found again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Protocol
+
+import attrs
+from msgspec import structs
+from twisted.logger import Logger
+
+from objectd.errors import Conflict, OperationAborted
+from objectd.interfaces import Entry, Present, Scan
+from objectd.model import keys
+from objectd.model.codec import encode
+from objectd.model.lifecycle import Lifecycle, LifecyclePass, LifecyclePhase
+from objectd.model.records import Bucket, BucketName
+from objectd.objects.aborting import give_up, not_being_completed
+from objectd.objects.collecting.queues import commit_for_each
+from objectd.objects.configurations import configuration_key
+from objectd.objects.core import Core
+from objectd.objects.damage import decoded
+from objectd.objects.lifecycle.candidates import Page, Search, UploadPage
+from objectd.objects.lifecycle.carrying_out import Ledger, RulesChanged
+from objectd.objects.lifecycle.rules import Deed, Fate, Rules
+from objectd.objects.shield import shield
+from objectd.objects.writer import Batch
+
+ROWS_BETWEEN_MARKS = 10_000
+"""How much at most is looked at again after a process has died."""
+
+DEED_ROWS = 50
+"""What is done costs as much as so many rows that are looked at."""
+
+Spend = Callable[[int], Awaitable[object]]
+"""Awaited after so many rows: others may go first, for as long as the limit says."""
+
+_log = Logger()
+
+
+class Time(Protocol):
+    """The wall clock as far as it can be believed."""
+
+    def now_us(self) -> int:
+        """Microseconds since 1970 UTC."""
+
+    def is_trusted(self) -> bool:
+        """False from when it has jumped forward until somebody has confirmed that it is right:
+        by a wrong clock everything would be old."""
+
+
+@attrs.frozen
+class WallClock:
+    """The clock as it is."""
+
+    now_us: Callable[[], int]
+
+    def is_trusted(self) -> bool:
+        return True
+
+
+@attrs.define
+class LifecycleReport:
+    """What was looked at, and what was done. `is_mistrusted`: the clock has jumped, so the
+    rest was left."""
+
+    buckets: int = 0
+    rows: int = 0
+    done: dict[Deed, int] = attrs.field(factory=dict)
+    is_mistrusted: bool = False
+
+    def count(self, deed: Deed, times: int = 1) -> None:
+        self.done[deed] = self.done.get(deed, 0) + times
+
+    @property
+    def deeds(self) -> int:
+        return sum(self.done.values())
+
+
+class _ClockMistrusted(Exception):
+    """Nothing more may be done by this clock."""
+
+
+async def _at_once(_rows: int) -> None:
+    """For a store that nobody else uses."""
+
+
+@attrs.frozen
+class LifecyclePasses:
+    """Carries out the lifecycles of all buckets."""
+
+    _core: Core
+
+    async def run(self, time: Time | None = None, spend: Spend = _at_once) -> LifecycleReport:
+        """Have all that is due done in the buckets whose pass of this day is not over. May be
+        cancelled between any two steps."""
+        time = time or WallClock(self._core.now_us)
+        report = LifecycleReport()
+        try:
+            async for name, named in self._buckets():
+                await self._bucket(name, named, report, time, spend)
+        except _ClockMistrusted:
+            report.is_mistrusted = True
+        return report
+
+    async def _buckets(self) -> AsyncIterator[tuple[str, BucketName]]:
+        """Those with rules."""
+        start, stop = keys.span(keys.BUCKET_NAMES)
+        more = True
+        while more:
+            page = await self._core.metadata.scan(Scan(start, stop, limit=1000))
+            more = page.more
+            for entry in page.entries:
+                named = decoded(BucketName, entry.key, entry.value)
+                if named is not None and named.lifecycle:
+                    yield entry.key[len(keys.BUCKET_NAMES) :].decode(), named
+            if page.entries:
+                start = page.entries[-1].key + b"\0"
+
+    async def _bucket(
+        self, name: str, named: BucketName, report: LifecycleReport, time: Time, spend: Spend
+    ) -> None:
+        if not time.is_trusted():
+            raise _ClockMistrusted
+        try:
+            visit = await self._visit(named, report, time, spend)
+            if visit is not None:
+                report.buckets += 1
+                await visit.go()
+        except (RulesChanged, OperationAborted, Conflict) as error:
+            _log.info("lifecycle of {name}: {error}; the next pass goes on", name=name, error=error)
+
+    async def _visit(
+        self, named: BucketName, report: LifecycleReport, time: Time, spend: Spend
+    ) -> _Visit | None:
+        """None if there is nothing to do until tomorrow, or the bucket is gone."""
+        core, bucket_id = self._core, named.bucket_id
+        rules_key = configuration_key(bucket_id, Lifecycle)
+        mark_key = configuration_key(bucket_id, LifecyclePass)
+        bucket_row, rules_row, mark_row = await core.metadata.get(
+            [keys.bucket(bucket_id), rules_key, mark_key]
+        )
+        if bucket_row is None or rules_row is None:
+            return None
+        lifecycle = decoded(Lifecycle, rules_key, rules_row.value)
+        if lifecycle is None:
+            return None
+        mark = decoded(LifecyclePass, mark_key, mark_row.value) if mark_row is not None else None
+        day_us = core.settings.lifecycle_day_us
+        today = time.now_us() // day_us
+        if mark is None or mark.uid != lifecycle.uid or _is_over(mark, today):
+            mark = LifecyclePass(lifecycle.uid, today)
+        elif mark.phase is LifecyclePhase.DONE:
+            return None
+        rules = Rules(lifecycle.rules, day_us)
+        return _Visit(core, core.bucket_in(bucket_row), named, rules, mark, report, time, spend)
+
+
+def _is_over(mark: LifecyclePass, today: int) -> bool:
+    """A pass that was not ended goes on the next day. The clock may have been set back."""
+    return mark.phase is LifecyclePhase.DONE and mark.day != today
+
+
+@attrs.define
+class _Visit:
+    """One pass over one bucket, from where its mark says."""
+
+    _core: Core
+    _bucket: Bucket
+    _named: BucketName
+    _rules: Rules
+    _mark: LifecyclePass
+    _report: LifecycleReport
+    _time: Time
+    _spend: Spend
+    _rows_since_mark: int = 0
+
+    async def go(self) -> None:
+        if self._mark.phase is LifecyclePhase.OBJECTS:
+            async for page in self._search().objects(self._mark.key):
+                await self._act(page)
+            await self._put_mark(LifecyclePhase.VERSIONS)
+        if self._mark.phase is LifecyclePhase.VERSIONS:
+            if self._named.versioned:
+                async for page in self._search().versions(self._mark.key):
+                    await self._act(page)
+            await self._put_mark(LifecyclePhase.UPLOADS)
+        if self._mark.phase is LifecyclePhase.UPLOADS:
+            async for uploads in self._search().uploads(self._mark.key):
+                await self._abort(uploads)
+            await self._put_mark(LifecyclePhase.DONE)
+
+    def _search(self) -> Search:
+        return Search(self._core, self._bucket.bucket_id, self._rules, self._now_us())
+
+    def _now_us(self) -> int:
+        """Raises `_ClockMistrusted`."""
+        if not self._time.is_trusted():
+            raise _ClockMistrusted
+        return self._time.now_us()
+
+    async def _act(self, page: Page) -> None:
+        deeds = 0
+        if page.candidates:
+            ledger = Ledger(self._core, self._bucket, self._mark.uid, self._rules, self._now_us())
+            for done in await ledger.carry_out(page.candidates):
+                self._report.count(done.fate.deed)
+                deeds += 1
+        await self._passed(page.rows, deeds, page.position)
+
+    async def _abort(self, page: UploadPage) -> None:
+        fates: Mapping[bytes, Fate] = {entry.key: fate for entry, _, fate in page.due}
+        aborted: list[Entry] = []
+        if page.due:
+            self._now_us()
+            if not await self._is_in_force():
+                raise RulesChanged("the rules have changed")
+            idle = await not_being_completed(
+                self._core, [(entry, upload) for entry, upload, _ in page.due]
+            )
+            aborted = await shield(commit_for_each(self._core.writer, idle, self._give_up))
+        for entry in aborted:
+            self._log_abort(entry, fates[entry.key])
+        self._report.count(Deed.ABORT, len(aborted))
+        await self._passed(page.rows, len(aborted), page.position)
+
+    def _give_up(self, batch: Batch, entry: Entry) -> None:
+        give_up(batch, entry.key, entry.revision, self._core.now_us())
+
+    def _log_abort(self, entry: Entry, fate: Fate) -> None:
+        key, _ = keys.unescape(entry.key[keys.BUCKET_PREFIX_BYTES :])
+        _log.info(
+            "lifecycle: {deed}, by rule {rule!r}: {bucket}/{key}, upload {upload}",
+            deed=fate.deed.value,
+            rule=fate.rule.id,
+            bucket=self._bucket.name,
+            key=key.decode(),
+            upload=keys.upload_uid(entry.key).hex(),
+        )
+
+    async def _is_in_force(self) -> bool:
+        """The rules are still the bucket's."""
+        [row] = await self._core.metadata.get([keys.bucket(self._bucket.bucket_id)])
+        return row is not None and self._core.bucket_in(row).lifecycle == self._mark.uid
+
+    async def _passed(self, rows: int, deeds: int, position: bytes) -> None:
+        self._report.rows += rows
+        self._rows_since_mark += rows + deeds * DEED_ROWS
+        if self._rows_since_mark >= ROWS_BETWEEN_MARKS:
+            await self._put_mark(self._mark.phase, position)
+        await self._spend(rows + deeds * DEED_ROWS)
+
+    async def _put_mark(self, phase: LifecyclePhase, position: bytes = b"") -> None:
+        """Raises `Conflict` if the bucket is gone."""
+        self._mark = structs.replace(self._mark, phase=phase, key=position)
+        self._rows_since_mark = 0
+        bucket_id = self._bucket.bucket_id
+        batch = Batch()
+        batch.expect(Present(keys.bucket(bucket_id)))
+        batch.put(configuration_key(bucket_id, LifecyclePass), encode(self._mark))
+        await shield(self._core.writer.commit(batch))

@@ -1,0 +1,448 @@
+"""Passes: what they do to a store, and what they leave alone."""
+
+from __future__ import annotations
+
+import attrs
+from msgspec import structs
+
+from objectd.errors import ObjectNotFound, VersionNotFound
+from objectd.model import keys
+from objectd.model.codec import decode, encode
+from objectd.model.lifecycle import LifecycleFilter, LifecyclePass, LifecyclePhase
+from objectd.model.records import JournalEntry, JournalKind, Upload, UploadState
+from objectd.objects.lifecycle import candidates, passes
+from objectd.objects.lifecycle.rules import Deed
+from objectd.objects.writer import Batch
+from objectd.test.objects.cases import LARGE, NOON_US, SETTINGS
+from objectd.test.objects.lifecycle.cases import DAY_US, MIDNIGHT_US, LifecycleCase, rule
+
+
+class ObjectTests(LifecycleCase):
+    """A bucket that never had versions."""
+
+    def test_expires(self) -> None:
+        """An object is there until the midnight at which it is due, and gone after."""
+        self.set_rules(rule(expire_days=2))
+        self.put("a", LARGE)
+        self.now_us = MIDNIGHT_US + 3 * DAY_US - 1
+        self.assertEqual(self.run_pass().deeds, 0)
+        self.assertEqual(self.read("a"), LARGE)
+        self.now_us += 1
+        report = self.run_pass()
+        self.assertEqual(report.done, {Deed.EXPIRE: 1})
+        self.refused(ObjectNotFound, self.store.objects.head("photos", "a"))
+        self.ok(self.store.collector.run_to_rest())
+        self.assertEqual(self.files(), [])
+        self.assertEqual(self.ok(self.store.buckets.usage("photos")).objects, 0)
+
+    def test_journalled(self) -> None:
+        """The journal tells of it as of any deletion."""
+        self.set_rules(rule(expire_days=1))
+        self.put("a")
+        self.pass_days(2)
+        self.run_pass()
+        entries = [decode(JournalEntry, e.value or b"") for e in self.rows(keys.JOURNAL)]
+        self.assertEqual((entries[-1].kind, entries[-1].key), (JournalKind.OBJECT_DELETED, b"a"))
+
+    def test_many(self) -> None:
+        """However many there are, each that is due goes and each that is not stays."""
+        self.patch(candidates, "ROWS_A_PAGE", 3)
+        self.set_rules(
+            rule("a", LifecycleFilter(prefix="a"), expire_days=1),
+            rule("c", LifecycleFilter(prefix="c"), expire_days=5),
+        )
+        for n in range(8):
+            for prefix in "abc":
+                self.put(f"{prefix}{n}")
+        self.pass_days(3)
+        self.assertEqual(self.run_pass().deeds, 8)
+        left = [o.key for o in self.ok(self.store.listings.objects("photos")).objects]
+        self.assertEqual(left, [f"{prefix}{n}" for prefix in "bc" for n in range(8)])
+
+    def test_filters(self) -> None:
+        """Tags and sizes decide."""
+        self.set_rules(rule("t", LifecycleFilter(tags={"a": "1"}, size_above=1), expire_days=1))
+        self.put("both", b"xx", tags={"a": "1"})
+        self.put("small", b"x", tags={"a": "1"})
+        self.put("other", b"xx", tags={"a": "2"})
+        self.put("none", b"xx")
+        self.pass_days(3)
+        self.assertEqual(self.run_pass().deeds, 1)
+        left = [o.key for o in self.ok(self.store.listings.objects("photos")).objects]
+        self.assertEqual(left, ["none", "other", "small"])
+
+    def test_once_a_day(self) -> None:
+        """A bucket is looked at once a day, and again when its rules change."""
+        self.put("a")
+        self.assertEqual(self.run_pass().buckets, 0)
+        self.set_rules(rule(expire_days=100))
+        self.assertEqual([self.run_pass().buckets for _ in range(2)], [1, 0])
+        self.pass_days(1)
+        self.assertEqual([self.run_pass().buckets for _ in range(2)], [1, 0])
+        self.pass_days(-1)
+        self.assertEqual([self.run_pass().buckets for _ in range(2)], [1, 0])
+        self.set_rules(rule(expire_days=100))
+        self.assertEqual([self.run_pass().buckets for _ in range(2)], [1, 0])
+        self.ok(self.store.lifecycles.delete("photos"))
+        self.pass_days(1)
+        self.assertEqual(self.run_pass().buckets, 0)
+
+    def test_replaced_meanwhile(self) -> None:
+        """An object that is put between the look and the deletion stays."""
+        self.set_rules(rule(expire_days=1))
+        self.put("a", b"old")
+        self.pass_days(3)
+        beside = self.beside()
+        self.metadata.after_second(b"o", lambda: beside.objects.put("photos", "a", b"new"))
+        self.metadata.before(b"o", lambda: beside.objects.put("photos", "a", b"newer"))
+        self.assertEqual(self.run_pass().deeds, 0)
+        self.assertIn(self.read("a"), (b"new", b"newer"))
+
+    def test_replaced_in_commit(self) -> None:
+        """Nor does one go that is put after the deletion was decided."""
+        self.set_rules(rule(expire_days=1))
+        self.put("a", b"old")
+        self.pass_days(3)
+        beside = self.beside()
+        self.metadata.after(b"o", lambda: beside.objects.put("photos", "a", b"new"))
+        self.assertEqual(self.run_pass().deeds, 0)
+        self.assertEqual(self.read("a"), b"new")
+
+    def test_tagged_meanwhile(self) -> None:
+        """Other tags than those that were looked at decide."""
+        self.set_rules(rule("t", LifecycleFilter(tags={"a": "1"}), expire_days=1))
+        self.put("a", tags={"a": "1"})
+        self.pass_days(3)
+        beside = self.beside()
+        self.metadata.after(b"o", lambda: beside.tags.put("photos", "a", {}))
+        self.assertEqual(self.run_pass().deeds, 0)
+        self.assertEqual(self.read("a"), b"x")
+
+    def test_rules_taken_back(self) -> None:
+        """A rule that is deleted before its deed is committed has no effect."""
+        self.set_rules(rule(expire_days=1))
+        self.put("a")
+        self.pass_days(3)
+        beside = self.beside()
+        self.metadata.after(b"o", lambda: beside.lifecycles.delete("photos"))
+        self.assertEqual(self.run_pass().deeds, 0)
+        self.assertEqual(self.read("a"), b"x")
+
+    def test_bucket_deleted_meanwhile(self) -> None:
+        """A bucket that goes away during its pass leaves no rows."""
+        self.set_rules(rule(expire_days=1))
+        beside = self.beside()
+        self.metadata.after(b"s", lambda: beside.buckets.delete("photos"))
+        self.run_pass()
+        self.assertEqual(self.rows(keys.CONFIGURATIONS), [])
+
+    def test_clock_jumped(self) -> None:
+        """By a clock that is not trusted nothing is done, also in the middle of a pass; when it
+        is trusted again, the pass goes on."""
+        self.patch(candidates, "ROWS_A_PAGE", 2)
+        self.set_rules(rule(expire_days=1))
+        for n in range(6):
+            self.put(str(n))
+        self.pass_days(3)
+        self.time.trusted = False
+        report = self.run_pass()
+        self.assertEqual((report.deeds, report.is_mistrusted), (0, True))
+        self.time.trusted = True
+
+        async def jump(rows: int) -> None:
+            self.time.trusted = False
+
+        report = self.ok(self.store.lifecycle_passes.run(self.time, jump))
+        self.assertEqual((report.deeds, report.is_mistrusted), (2, True))
+        self.time.trusted = True
+        self.assertEqual(self.run_pass().deeds, 4)
+
+    def test_resumed(self) -> None:
+        """The next process goes on where the pass of the last one has left its mark."""
+        self.patch(candidates, "ROWS_A_PAGE", 2)
+        self.patch(passes, "ROWS_BETWEEN_MARKS", 4)
+        self.set_rules(rule(expire_days=100))
+        for n in range(12):
+            self.put(f"{n:02}")
+        seen = 0
+
+        class Dead(Exception):
+            pass
+
+        async def die(rows: int) -> None:
+            nonlocal seen
+            seen += rows
+            if seen == 10:
+                raise Dead
+
+        self.refused(Dead, self.store.lifecycle_passes.run(self.time, die))
+        bucket_id = self.ok(self.store.buckets.id_of("photos"))
+        mark = self.mark(bucket_id)
+        self.assertEqual((mark.phase, mark.key), (LifecyclePhase.OBJECTS, b"07\0"))
+        self.store = self.opened()
+        self.assertEqual(self.run_pass().rows, 4)
+        self.assertEqual(self.mark(bucket_id).phase, LifecyclePhase.DONE)
+
+    def mark(self, bucket_id: int) -> LifecyclePass:
+        [row] = self.ok(self.metadata.get([keys.configuration(bucket_id, b"lifecycle-pass")]))
+        assert row is not None
+        return decode(LifecyclePass, row.value)
+
+    def test_damaged(self) -> None:
+        """A damaged object is left to `objectd check`, and the others of its page go."""
+        self.set_rules(rule(expire_days=1))
+        for key in "abc":
+            self.put(key)
+        bucket_id = self.ok(self.store.buckets.id_of("photos"))
+        row_key = keys.object_(bucket_id, b"b")
+        rows = self.metadata._state._rows
+        rows[row_key] = rows[row_key]._replace(value=b"\x01")
+        self.pass_days(3)
+        self.assertEqual(self.run_pass().deeds, 2)
+        self.assertEqual(len(self.rows(keys.objects(bucket_id))), 1)
+
+
+class VersionTests(LifecycleCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.enable_versioning()
+
+    def test_expires(self) -> None:
+        """A current version becomes noncurrent beneath a delete marker."""
+        self.set_rules(rule(expire_days=1))
+        version = self.put("a", LARGE)
+        self.pass_days(2)
+        self.assertEqual(self.run_pass().done, {Deed.EXPIRE: 1})
+        self.assertEqual(self.shape("a"), "mv")
+        opened = self.ok(self.store.objects.get("photos", "a", version_id=version))
+        self.assertEqual(self.ok(opened.read()), LARGE)
+        self.pass_days(5)
+        self.assertEqual(self.run_pass().deeds, 0)
+
+    def test_suspended(self) -> None:
+        """Where versioning is suspended a null marker takes the place of the null version, and
+        versions with ids stay."""
+        kept = self.put("a")
+        self.enable_versioning(enabled=False)
+        self.put("a", b"null")
+        self.set_rules(rule(expire_days=1))
+        self.pass_days(2)
+        self.assertEqual(self.run_pass().deeds, 1)
+        heads = self.heads("a")
+        self.assertEqual(self.shape("a"), "mv")
+        self.assertTrue(heads[0].version_is_null)
+        self.ok(self.store.objects.head("photos", "a", version_id=kept))
+
+    def test_noncurrent(self) -> None:
+        """A noncurrent version goes days after its successor was put, whatever its own age."""
+        self.set_rules(rule(noncurrent_days=3))
+        first = self.put("a", LARGE)
+        self.pass_days(10)
+        self.put("a", b"second")
+        self.pass_days(3)
+        self.assertEqual(self.run_pass().deeds, 0)
+        self.pass_days(1)
+        self.assertEqual(self.run_pass().done, {Deed.DELETE_NONCURRENT: 1})
+        self.refused(VersionNotFound, self.store.objects.head("photos", "a", version_id=first))
+        self.assertEqual(self.read("a"), b"second")
+
+    def test_kept(self) -> None:
+        """The newest noncurrent versions stay, markers among them counted."""
+        self.patch(candidates, "ROWS_A_PAGE", 2)
+        self.set_rules(rule(noncurrent_days=1, noncurrent_kept=2))
+        for n in range(5):
+            self.put("a", str(n).encode())
+        self.delete("a")
+        self.put("a", b"last")
+        self.put("b")
+        self.assertEqual(self.shape("a"), "vmvvvvv")
+        self.pass_days(3)
+        self.assertEqual(self.run_pass().deeds, 4)
+        self.assertEqual(self.shape("a"), "vmv")
+        self.assertEqual(self.shape("b"), "v")
+
+    def test_all_noncurrent(self) -> None:
+        """All noncurrent versions of a key go in one pass, over pages and commits."""
+        self.patch(candidates, "ROWS_A_PAGE", 7)
+        self.set_rules(rule(noncurrent_days=1))
+        for n in range(50):
+            self.put("a", str(n).encode())
+        self.pass_days(3)
+        self.assertEqual(self.run_pass().deeds, 49)
+        self.assertEqual(self.read("a"), b"49")
+
+    def test_null_noncurrent(self) -> None:
+        """The null version goes as a noncurrent one, and the present null version does not."""
+        self.enable_versioning(enabled=False)
+        self.put("a", b"null")
+        self.enable_versioning()
+        self.put("a", b"new")
+        self.set_rules(rule(noncurrent_days=1))
+        self.pass_days(3)
+        beside = self.beside()
+
+        async def replace_null() -> None:
+            await beside.buckets.set_versioning("photos", enabled=False)
+            await beside.objects.put("photos", "a", b"newer null")
+
+        self.metadata.after(keys.NULL_VERSIONS, replace_null)
+        self.run_pass()
+        self.assertEqual(self.read("a"), b"newer null")
+        self.pass_days(3)
+        self.run_pass()
+        self.assertEqual(self.shape("a"), "v")
+
+    def test_promoted_meanwhile(self) -> None:
+        """A noncurrent version that becomes current again stays."""
+        self.set_rules(rule(noncurrent_days=1))
+        self.put("a", b"first")
+        second = self.put("a", b"second")
+        self.pass_days(3)
+        beside = self.beside()
+
+        async def undelete() -> None:
+            await beside.objects.delete("photos", "a", version_id=second)
+
+        self.metadata.after(b"v", undelete)
+        self.assertEqual(self.run_pass().deeds, 0)
+        self.assertEqual(self.read("a"), b"first")
+
+    def test_fewer_meanwhile(self) -> None:
+        """A version that is among the newest to be kept, now that another one is gone, stays."""
+        self.set_rules(rule(noncurrent_days=1, noncurrent_kept=1))
+        self.put("a", b"first")
+        second = self.put("a", b"second")
+        self.put("a", b"third")
+        self.pass_days(3)
+        beside = self.beside()
+
+        async def delete() -> None:
+            await beside.objects.delete("photos", "a", version_id=second)
+
+        self.metadata.after(b"v", delete)
+        self.assertEqual(self.run_pass().deeds, 0)
+        self.assertEqual(self.shape("a"), "vv")
+
+    def test_lone_marker(self) -> None:
+        """A delete marker goes when nothing is left beneath it, and not before."""
+        self.set_rules(rule(expire_markers=True))
+        version = self.put("a")
+        self.delete("a")
+        self.delete("gone")
+        self.assertEqual(self.run_pass().done, {Deed.DELETE_MARKER: 1})
+        self.assertEqual((self.shape("a"), self.shape("gone")), ("mv", ""))
+        self.delete("a", version)
+        self.pass_days(1)
+        self.assertEqual(self.run_pass().done, {Deed.DELETE_MARKER: 1})
+        self.assertEqual(self.shape("a"), "")
+
+    def test_lone_marker_covered(self) -> None:
+        """A delete marker that is replaced meanwhile stays, as a noncurrent version."""
+        self.set_rules(rule(expire_markers=True))
+        self.delete("a")
+        beside = self.beside()
+        self.metadata.after(b"v", lambda: beside.objects.put("photos", "a", b"new"))
+        self.assertEqual(self.run_pass().deeds, 0)
+        self.assertEqual(self.shape("a"), "vm")
+
+    def test_markers_at_page_end(self) -> None:
+        """Markers go wherever the pages end."""
+        self.set_rules(rule(expire_markers=True))
+        for size in (1, 2, 3, 4):
+            self.patch(candidates, "ROWS_A_PAGE", size)
+            for key in "abcd":
+                self.delete(key)
+            self.put("bb")
+            self.delete("bb")
+            self.pass_days(1)
+            self.assertEqual(self.run_pass().deeds, 4, size)
+        self.assertEqual(self.shape("bb"), "mv" * 4)
+
+    def test_whole_life(self) -> None:
+        """A version expires, goes, and then the marker goes: as in AWS's example."""
+        self.set_rules(
+            rule("60", expire_days=60),
+            rule("30", noncurrent_days=30),
+            rule("markers", expire_markers=True),
+        )
+        self.put("a", LARGE)
+        life = []
+        for _ in range(95):
+            self.pass_days(1)
+            self.run_pass()
+            life.append(self.shape("a"))
+        self.assertEqual(life, ["v"] * 60 + ["mv"] * 31 + ["m"] + [""] * 3)
+        self.ok(self.store.collector.run_to_rest())
+        self.assertEqual(self.files(), [])
+        self.assertEqual(self.rows(keys.VERSIONS), [])
+        self.assertEqual(self.rows(keys.NULL_VERSIONS), [])
+
+
+class UploadTests(LifecycleCase):
+    def uploads(self) -> list[str]:
+        return [key for key, _ in self.ok(self.store.uploads.list("photos")).uploads]
+
+    def test_aborted(self) -> None:
+        """An upload is aborted at the midnight at which it is due, and its parts go."""
+        self.patch(candidates, "ROWS_A_PAGE", 2)
+        self.set_rules(rule("a", LifecycleFilter(prefix="a"), abort_days=7))
+        for n in range(5):
+            self.upload(f"a{n}", LARGE)
+        self.upload("b", LARGE + b"b")
+        self.now_us = MIDNIGHT_US + 8 * DAY_US - 1
+        self.assertEqual(self.run_pass().deeds, 0)
+        self.now_us += 1
+        self.assertEqual(self.run_pass().done, {Deed.ABORT: 5})
+        self.assertEqual(self.uploads(), ["b"])
+        self.ok(self.store.collector.run_to_rest())
+        self.assertEqual(len(self.files()), 1)
+
+    def test_completing(self) -> None:
+        """An upload that a living process completes is left alone."""
+        self.set_rules(rule(abort_days=1))
+        self.upload("a", LARGE)
+        [row] = self.rows(keys.UPLOADS)
+        frozen = structs.replace(
+            decode(Upload, row.value or b""),
+            state=UploadState.COMPLETING,
+            attempt=self.store.core.ids.uid(),
+        )
+        batch = Batch()
+        batch.put(row.key, encode(frozen))
+        self.ok(self.store.core.writer.commit(batch))
+        self.pass_days(3)
+        self.assertEqual(self.run_pass().deeds, 0)
+        self.assertEqual(self.uploads(), ["a"])
+        self.store = self.opened()
+        self.pass_days(1)
+        self.assertEqual(self.run_pass().done, {Deed.ABORT: 1})
+
+    def test_part_added(self) -> None:
+        """A part that comes between the look and the commit changes nothing: it is the start of
+        an upload that counts."""
+        self.set_rules(rule(abort_days=1))
+        upload = self.upload("a", LARGE)
+        self.pass_days(3)
+        self.ok(self.store.uploads.put_part("photos", "a", upload, 2, LARGE))
+        self.assertEqual(self.run_pass().done, {Deed.ABORT: 1})
+
+
+class DayTests(LifecycleCase):
+    """A day that an operator has made short."""
+
+    settings = attrs.evolve(SETTINGS, lifecycle_day_seconds=10.0)
+
+    def test_short(self) -> None:
+        """Days and midnights are as long, and passes as frequent, as the setting says; the
+        headers of responses count the same way."""
+        self.set_rules(rule(expire_days=2))
+        self.put("a")
+        fate = self.ok(
+            self.store.lifecycles.expiration(self.ok(self.store.objects.head("photos", "a")))
+        )
+        assert fate is not None
+        self.assertEqual(fate.due_us, NOON_US + 30_000_000)
+        self.now_us = NOON_US + 29_999_999
+        self.assertEqual(self.run_pass().deeds, 0)
+        self.now_us += 1
+        self.assertEqual(self.run_pass().deeds, 1)
