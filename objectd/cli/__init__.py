@@ -147,6 +147,39 @@ def check(data_directory: Path, config: Path | None, deep: bool, repair: bool) -
     maintenance.run(_configuration(config), data_directory.absolute(), work)
 
 
+@main.group(short_help="What lifecycle rules do to objects.")
+def lifecycle() -> None:
+    """What the lifecycle rules of a bucket do."""
+
+
+@lifecycle.command("explain", short_help="Tell what becomes of an object, when and why.")
+@click.argument("bucket")
+@click.argument("key")
+@click.option(
+    "--data",
+    "data_directory",
+    metavar="DATA_DIR",
+    default="data",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the server keeps its data.",
+)
+@_CONFIG
+def explain_lifecycle(bucket: str, key: str, data_directory: Path, config: Path | None) -> None:
+    """Tell for each version of KEY in BUCKET, and each upload to it, what lifecycle rules do to
+    it and when, and why the others do nothing. The server of DATA_DIR is stopped.
+
+    Exits with 1 if there is nothing at KEY, with 2 if that cannot be found out.
+    """
+    from objectd.cli import maintenance
+    from objectd.cli.lifecycle import explain_key
+
+    async def work(store: ObjectStore, clock: IReactorTime) -> int:
+        return await explain_key(store, bucket, key, click.echo)
+
+    maintenance.run(_configuration(config), data_directory.absolute(), work)
+
+
 def _configuration(config: Path | None) -> Configuration:
     from objectd.errors import ConfigurationInvalid
     from objectd.settings import load

@@ -1,5 +1,6 @@
 """Annotations: named texts that versions of objects carry, and that come and go without a new
-version being made.
+version being made. They count neither in an object's size nor in its bucket's usage, as tags do
+not.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/annotations-overview.html
 """
@@ -24,13 +25,14 @@ from objectd.errors import (
 )
 from objectd.interfaces import At, Scan
 from objectd.model import keys
-from objectd.model.codec import decode, decode_object, decode_object_head, encode_object
+from objectd.model.codec import decode_object, decode_object_head, encode_object
 from objectd.model.records import Annotation, JournalKind, ObjectHead, ObjectTail
 from objectd.objects.annotation_rows import delete_rows, put_rows, read_rows, row_keys
 from objectd.objects.buckets import Buckets
 from objectd.objects.checksums import NOTHING_DECLARED, Declared
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.core import Core
+from objectd.objects.damage import decoded
 from objectd.objects.ids import version_id as version_id_of
 from objectd.objects.names import key_bytes
 from objectd.objects.settings import (
@@ -170,8 +172,9 @@ class Annotations:
         position: bytes = b"",
         annotations_max: int = ANNOTATIONS_MAX,
     ) -> AnnotationPage:
-        """A page of a version's annotations, from the name `position` on, included. Raises
-        `InvalidAnnotationPrefix` for what no name may begin with, and as `Objects.head`."""
+        """A page of a version's annotations, from the name `position` on, included. One whose
+        record is damaged is left out. Raises `InvalidAnnotationPrefix` for what no name may begin
+        with, and as `Objects.head`."""
         raw_prefix = _prefix_bytes(prefix)
         place = await self._place(bucket, key, version_id)
         while True:
@@ -248,8 +251,10 @@ class Annotations:
             limit = annotations_max - len(listed)
             page = await self._core.metadata.scan(Scan(start, stop, limit=limit))
             for entry in page.entries:
-                name = keys.annotation_name(entry.key).decode()
-                listed.append(ListedAnnotation(name, decode(Annotation, entry.value or b"")))
+                record = decoded(Annotation, entry.key, entry.value)
+                if record is not None:
+                    name = keys.annotation_name(entry.key).decode()
+                    listed.append(ListedAnnotation(name, record))
                 start = entry.key + b"\0"
             more = page.more
         return listed, keys.annotation_name(start) if more else None

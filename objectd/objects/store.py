@@ -42,6 +42,7 @@ from objectd.objects.settings import ObjectSettings
 from objectd.objects.shield import shield
 from objectd.objects.tags import Tags
 from objectd.objects.uploads import Uploads
+from objectd.objects.version_listing import VersionListings
 from objectd.objects.versions import Versions
 from objectd.objects.writer import Batch, Writer
 
@@ -58,6 +59,7 @@ class ObjectStore:
     buckets: Buckets
     objects: Objects
     listings: Listings
+    version_listings: VersionListings
     uploads: Uploads
     completions: Completions
     appends: Appends
@@ -208,6 +210,7 @@ def assemble(core: Core, format_: Format) -> ObjectStore:
         buckets=buckets,
         objects=objects,
         listings=Listings(core, buckets),
+        version_listings=VersionListings(core, buckets),
         uploads=uploads,
         completions=Completions(core, uploads),
         appends=Appends(core, buckets),

@@ -97,9 +97,8 @@ def _rule(element: Element) -> LifecycleRule:
     expiration = _element(element, "Expiration")
     noncurrent = _element(element, "NoncurrentVersionExpiration")
     abort = _element(element, "AbortIncompleteMultipartUpload")
-    for member in (expiration, noncurrent, abort):
-        if member == {}:
-            raise S3Error("MalformedXML")
+    if {} in (expiration, noncurrent, abort):
+        raise S3Error("MalformedXML")
     if noncurrent is not None and "NoncurrentDays" not in noncurrent:
         raise S3Error("MalformedXML")
     return LifecycleRule(

@@ -44,10 +44,13 @@ Known = tuple[ObjectHead, Mapping[str, str]]
 
 @attrs.frozen
 class Candidate:
-    """A version or marker of which a rule says that its time has come."""
+    """A version or marker, as its row of this revision tells, of which a rule says that its
+    time has come."""
 
     key: bytes
     head: ObjectHead
+    revision: int
+    state: State
     fate: Fate
 
 
@@ -71,21 +74,26 @@ class UploadPage:
 
 @attrs.frozen
 class _Older:
-    """A row beneath the current object. `since_us` is None for the newest of its key, and
-    `is_last` says that no older one of the key is in the same page."""
+    """A row beneath the current object. `since_us` is None for the newest of its key,
+    `rows_above` of its key lie above it, and `is_last` says that no older one follows in the
+    same page. `top_is_marker`: the newest of the key is a delete marker, so that is the current
+    version, if there is no current object."""
 
     key: bytes
     known: Known
+    revision: int
     since_us: int | None
-    newer_count: int
+    rows_above: int
     is_last: bool
+    top_is_marker: bool
 
     def under(self, current_us: int | None) -> State | None:
         """What it is, if the current object is of that time. None if there is no telling: it
         has become current meanwhile, or been deleted."""
         head, tags = self.known
         if self.since_us is not None:
-            return Noncurrent(head, tags, self.since_us, self.newer_count)
+            newer = self.rows_above - (self.top_is_marker and current_us is None)
+            return Noncurrent(head, tags, self.since_us, newer)
         if current_us is not None:
             return Noncurrent(head, tags, current_us, 0)
         return CurrentMarker(head, self.is_last) if head.is_delete_marker else None
@@ -106,7 +114,12 @@ class Search:
         async for entries in self._pages(base, self.rules.prefixes_of_objects, after):
             names = [entry.key[len(base) :] for entry in entries]
             found = zip(names, self._decoded(entries), strict=True)
-            due = (self._due(key, known, Current(*known)) for key, known in found if known)
+            revisions = [entry.revision for entry in entries]
+            due = (
+                self._due(key, revision, known[0], Current(*known))
+                for (key, known), revision in zip(found, revisions, strict=True)
+                if known is not None
+            )
             yield Page(len(entries), list(filter(None, due)), names[-1] + b"\0")
 
     async def versions(self, after: bytes) -> AsyncIterator[Page]:
@@ -115,14 +128,14 @@ class Search:
         prefixes = [keys.escaped_prefix(prefix) for prefix in self.rules.prefixes_of_versions]
         walk = _Walk()
         async for entries in self._pages(base, prefixes, keys.escaped_prefix(after)):
-            older = list(walk.follow(entries, self._decoded(entries)))
-            times = await self._current_times([e.key for e in older if self._needs_current(e)])
+            older = [e for e in walk.follow(entries, self._decoded(entries)) if self._may_be_due(e)]
+            current = await self._current_times([e.key for e in older if self._needs_current(e)])
             due: list[Candidate] = []
             for each in older:
-                if each.since_us is None and each.key not in times:
-                    continue  # whatever lies above, it is not due
-                state = each.under(times.get(each.key))
-                candidate = state and self._due(each.key, each.known, state)
+                if self._needs_current(each) and each.key not in current:
+                    continue  # whatever lies above cannot be read
+                state = each.under(current.get(each.key))
+                candidate = state and self._due(each.key, each.revision, each.known[0], state)
                 if candidate:
                     due.append(candidate)
             yield Page(len(entries), due, walk.key)
@@ -178,25 +191,29 @@ class Search:
             return None
         return head, tail.tags
 
-    def _due(self, key: bytes, known: Known, state: State) -> Candidate | None:
+    def _due(self, key: bytes, revision: int, head: ObjectHead, state: State) -> Candidate | None:
         fate = self.rules.fate(key, state)
         if fate is None or fate.due_us > self.now_us:
             return None
-        return Candidate(key, known[0], fate)
+        return Candidate(key, head, revision, state, fate)
+
+    def _may_be_due(self, older: _Older) -> bool:
+        """It may be, whatever the current object is: that is later than it, so that most are
+        settled without a look at that."""
+        head = older.known[0]
+        possible = (older.under(head.modified_us), older.under(None))
+        return any(s and self._due(older.key, older.revision, head, s) for s in possible)
 
     def _needs_current(self, older: _Older) -> bool:
-        """It may be due, according to the time of the current object: which is later than its
-        own, so that most are settled without a look at that."""
-        if older.since_us is not None:
-            return False
-        possible = (older.under(older.known[0].modified_us), older.under(None))
-        return any(state and self._due(older.key, older.known, state) for state in possible)
+        """What it is depends on the current object."""
+        return older.since_us is None or (older.top_is_marker and self.rules.kept_max > 0)
 
     async def _current_times(self, wanted: Sequence[bytes]) -> dict[bytes, int | None]:
         """When the current objects of these keys were put; None where there is none. Keys whose
         object is damaged are left out."""
         if not wanted:
             return {}
+        wanted = list(dict.fromkeys(wanted))
         row_keys = [keys.object_(self.bucket_id, key) for key in wanted]
         rows = await self.core.metadata.get(row_keys)
         found: dict[bytes, int | None] = {}
@@ -215,15 +232,28 @@ class _Walk:
         self.key = b""
         self._time_us = 0
         self._count = 0
+        self._top_is_marker = False
 
     def follow(self, entries: Sequence[Entry], known: Sequence[Known | None]) -> Iterator[_Older]:
         fields = [keys.version_fields(entry.key) for entry in entries]
-        following = [key for key, _, _ in fields[1:]] + [None]
-        for (key, time_us, _), each, below in zip(fields, known, following, strict=True):
-            if self._count == 0 or key != self.key:
+        following = [*(key for key, _, _ in fields[1:]), None]
+        for entry, (key, time_us, _), each, below in zip(
+            entries, fields, known, following, strict=True
+        ):
+            if key != self.key:
                 self.key, self._count = key, 0
+            if self._count == 0:
+                # A damaged one may be either; as a marker, one more version is kept.
+                self._top_is_marker = each is None or each[0].is_delete_marker
             if each is not None:
-                since_us = self._time_us if self._count else None
-                yield _Older(key, each, since_us, self._count, below != key)
+                yield _Older(
+                    key,
+                    each,
+                    entry.revision,
+                    self._time_us if self._count else None,
+                    self._count,
+                    below != key,
+                    self._top_is_marker,
+                )
             self._time_us = time_us
             self._count += 1

@@ -24,7 +24,7 @@ from objectd.errors import (
     StoreFailed,
     StoreFull,
 )
-from objectd.interfaces import At, Present, Row, Scan
+from objectd.interfaces import Absent, At, Present, Row, Scan
 from objectd.model import keys
 from objectd.model.codec import decode_object
 from objectd.model.lifecycle import Lifecycle
@@ -153,16 +153,21 @@ class Ledger:
 
     async def _delete(self, batch: Batch, candidate: Candidate) -> bool:
         """A noncurrent version or a delete marker, for good."""
+        state: State | None
         core, head = self.core, candidate.head
         key = Key(self.bucket.name, self.bucket.bucket_id, candidate.key)
         row_key = keys.version(key.bucket_id, key.raw, head.modified_us, head.version)
-        [row] = await core.metadata.get([row_key])
+        row, current = await core.metadata.get([row_key, key.row_key])
         if row is None or decode_object(row.value)[0] != head:
             return False
-        if candidate.fate.deed is Deed.DELETE_MARKER:
-            state = await self._marker(key, candidate, row_key)
+        batch.expect(Absent(key.row_key) if current is None else Present(key.row_key))
+        if candidate.fate.deed is Deed.DELETE_NONCURRENT:
+            state = await self._noncurrent(batch, key, candidate, row_key, row)
+            if current is None and state is not None:
+                # The newest is a delete marker, which is current and none of the noncurrent ones.
+                state = attrs.evolve(state, newer_count=state.newer_count - 1)
         else:
-            state = await self._noncurrent(batch, key, row_key, row)
+            state = None if current is not None else await self._marker(key, candidate, row_key)
         if state is None or not self._is_due(candidate, state):
             return False
         # With an id that it shares, the null version of the key may be another one by now.
@@ -173,32 +178,30 @@ class Ledger:
     async def _marker(self, key: Key, candidate: Candidate, row_key: bytes) -> State | None:
         """A marker that is all there is of its key: `delete_version` expects that it is the
         newest, and what it finds beneath it, which is nothing."""
-        [current] = await self.core.metadata.get([key.row_key])
         start, stop = keys.span(keys.key_versions(key.bucket_id, key.raw))
         page = await self.core.metadata.scan(Scan(start, stop, limit=2, head_bytes=1))
-        if current is not None or [entry.key for entry in page.entries] != [row_key]:
+        if [entry.key for entry in page.entries] != [row_key]:
             return None
         return CurrentMarker(candidate.head, is_alone=True)
 
-    async def _noncurrent(self, batch: Batch, key: Key, row_key: bytes, row: Row) -> State | None:
-        """The rows above it tell since when it is noncurrent and how many newer ones there are,
-        as far as any rule counts; the commit expects these to stay."""
+    async def _noncurrent(
+        self, batch: Batch, key: Key, candidate: Candidate, row_key: bytes, row: Row
+    ) -> Noncurrent | None:
+        """The rows above it tell how many newer ones there are, as far as any rule counts; the
+        commit expects these to stay. Since when it is noncurrent was seen, and is still so if
+        it has been the same row all the time."""
         head, tail = decode_object(row.value)
         start = keys.key_versions(key.bucket_id, key.raw)
-        limit = max(self.rules.kept_max, 1)
+        limit = self.rules.kept_max + 1
         page = await self.core.metadata.scan(
             Scan(start, row_key, limit=limit, reverse=True, head_bytes=1)
         )
         above = [entry.key for entry in page.entries]
-        if above:
-            batch.expect(*map(Present, above))
-            _, since_us, _ = keys.version_fields(above[0])
-            return Noncurrent(head, tail.tags, since_us, len(above))
-        [current] = await self.core.metadata.get([key.row_key])
-        if current is None:
-            return None
-        successor, _ = decode_object(current.value)
-        return Noncurrent(head, tail.tags, successor.modified_us, 0)
+        batch.expect(*map(Present, above))
+        seen = candidate.state
+        if isinstance(seen, Noncurrent) and row.revision == candidate.revision:
+            return Noncurrent(head, tail.tags, seen.since_us, len(above))
+        return None
 
     def _is_due(self, candidate: Candidate, state: State) -> bool:
         fate: Fate | None = self.rules.fate(candidate.key, state)

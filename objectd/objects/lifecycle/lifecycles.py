@@ -59,7 +59,8 @@ class Lifecycles:
         if not object_.lifecycle or object_.head.is_delete_marker:
             return None
         rules = await self._rules(object_.bucket, object_.lifecycle)
-        return rules and rules.fate(object_.key.encode(), Current(object_.head, object_.tail.tags))
+        state = Current(object_.head, object_.tail.tags)
+        return rules.fate(object_.key.encode(), state) if rules is not None else None
 
     async def abortion(self, bucket: str, key: str, started_us: int) -> Fate | None:
         """When an upload is aborted, and by which rule. Raises `BucketNotFound`."""
@@ -67,7 +68,8 @@ class Lifecycles:
         if not name.lifecycle:
             return None
         rules = await self._rules(bucket, name.lifecycle)
-        return rules and rules.fate(key.encode(), InProgress(started_us))
+        started = InProgress(started_us)
+        return rules.fate(key.encode(), started) if rules is not None else None
 
     async def _rules(self, bucket: str, uid: bytes) -> Rules | None:
         """The rules of the configuration with this name, as far as it is still the bucket's."""

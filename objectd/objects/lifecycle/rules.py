@@ -197,7 +197,7 @@ def _of_marker(rule: LifecycleRule, state: CurrentMarker, day_us: int) -> Fate |
         due = due_us(head.modified_us, rule.expire_days, day_us)
         return Fate(Deed.DELETE_MARKER, due, rule)
     if rule.expire_date_us is not None:
-        return Fate(Deed.DELETE_MARKER, max(rule.expire_date_us, head.modified_us), rule)
+        return Fate(Deed.DELETE_MARKER, rule.expire_date_us, rule)
     return "it says nothing of delete markers"
 
 

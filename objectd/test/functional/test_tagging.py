@@ -75,16 +75,16 @@ class PlainTests(SynchronousTestCase):
             client.put_object_annotation(
                 **K, AnnotationName=name, AnnotationPayload=text.encode(), ObjectIfMatch=etag
             )
-        name = {"AnnotationName": "dir/n 0"}
+        gone = {"AnnotationName": "dir/n 0"}
         self.refused(
             "PreconditionFailed",
             client.delete_object_annotation,
             **K,
-            **name,
+            **gone,
             ObjectIfMatch='"other"',
         )
-        client.delete_object_annotation(**K, **name)
-        self.refused("NoSuchAnnotation", client.get_object_annotation, **K, **name)
+        client.delete_object_annotation(**K, **gone)
+        self.refused("NoSuchAnnotation", client.get_object_annotation, **K, **gone)
         del texts["dir/n 0"]
         copy = {"Bucket": BUCKET, "Key": "copy"}
         client.copy_object(**copy, CopySource=K)

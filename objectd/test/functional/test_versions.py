@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from random import Random
@@ -174,8 +175,8 @@ class WorkerTests(VersionsCase):
                     self.assertEqual(self.found(version, client), data)
             return done
 
-        work = [lambda number=number: change(number) for number in range(CLIENTS)]
-        kept = {version: found for done in self.at_once(work) for version, found in done.items()}
+        done = self.at_once([partial(change, number) for number in range(CLIENTS)])
+        kept = {version: found for each in done for version, found in each.items()}
         self.assertEqual(len(kept), CLIENTS * turns)
         self.assertEqual({version: self.found(version) for version in kept}, kept)
         self.delete_from_the_top(kept)
@@ -188,17 +189,14 @@ class WorkerTests(VersionsCase):
             newest = max(kept)
             seen = (404, True) if kept[newest] == (405, True) else kept[newest]
             self.assertEqual(self.found(client=next(clients)), seen)
+            unwanted = {newest, *islice(kept, 4)}
             self.at_once(
                 [
-                    lambda version=version, client=client: client.delete_object(
-                        **KEY, VersionId=version
-                    )
-                    for version, client in zip(
-                        {newest, *islice(kept, 4)}, self.clients, strict=False
-                    )
+                    partial(client.delete_object, **KEY, VersionId=version)
+                    for version, client in zip(unwanted, self.clients, strict=False)
                 ]
             )
-            for version in {newest, *islice(kept, 4)}:
+            for version in unwanted:
                 del kept[version]
         self.assertEqual(self.found(), (404, False))
         self.client.delete_bucket(Bucket=BUCKET)
@@ -222,8 +220,8 @@ class WorkerTests(VersionsCase):
             return {}
 
         work: list[Callable[[], object]] = [switch]
-        work += [lambda client=client: change(client) for client in self.clients[1:]]
-        kept = {version: found for done in self.at_once(work) for version, found in done.items()}
+        work += [partial(change, client) for client in self.clients[1:]]
+        kept = {version: found for each in self.at_once(work) for version, found in each.items()}
         for client in self.clients:
             self.assertEqual({v: self.found(v, client) for v in kept}, kept)
         self.assertEqual(self.client.put_object(**KEY, Body=b"last")["VersionId"], NULL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from urllib.parse import unquote
 
 import attrs
 
@@ -145,6 +146,10 @@ def _learn(sent: Sent, answer: Answer, known: Known) -> None:
         if part is not None and sent.operation == "UploadPart":
             parts = known.parts.setdefault(part["upload"].decode("latin-1"), {})
             parts[int(part["number"])] = etag.decode("latin-1")
+    version = answer.field(b"x-amz-version-id")
+    if version:
+        path = unquote(sent.path.decode("latin-1"))
+        known.versions.append((path, version.decode("latin-1")))
     if compiled(MODEL, sent.operation).streaming_output:
         return
     document = answer.document()

@@ -33,6 +33,11 @@ ANCHOR = "anchor"
 """A key in each bucket that no request names, so that none of them can be deleted."""
 
 BUCKETS = ("fuzz-a", "fuzz-b")
+_BUCKETS_FOR = {
+    "CreateBucket": ("fuzz-c",),
+    "DeleteBucket": ("fuzz-c",),
+    "PutBucketVersioning": ("fuzz-b", "fuzz-c"),  # some requests are for buckets without versions
+}
 _OTHER_BUCKETS = ("fuzz-c", "never-made", "a", "B_A_D", "xn--x", "192.168.0.1", "x" * 64, "..")
 _KEYS = (
     "k",
@@ -71,6 +76,8 @@ class Known:
     uploads: deque[tuple[str, str, str]] = attrs.field(factory=lambda: deque(maxlen=20))
     etags: deque[str] = attrs.field(factory=lambda: deque(maxlen=20))
     tokens: deque[str] = attrs.field(factory=lambda: deque(maxlen=5))
+    versions: deque[tuple[str, str]] = attrs.field(factory=lambda: deque(maxlen=60))
+    """The path of an object, and the id of a version of it or of a delete marker."""
     parts: dict[str, dict[int, str]] = attrs.field(factory=dict)
     """The ETags of an upload's parts."""
 
@@ -180,7 +187,7 @@ class Requests:
             uploads = [upload for upload in uploads if upload[2] in self._known.parts] or uploads
         if uploads and dice.happens(0.9 if "uploadId" in operation.required_query else 0.1):
             return dice.one_of(uploads)
-        usual = ("fuzz-c",) if operation.name in ("CreateBucket", "DeleteBucket") else BUCKETS
+        usual = _BUCKETS_FOR.get(operation.name, BUCKETS)
         bucket = dice.one_of(usual) if dice.happens(0.93) else dice.one_of(_OTHER_BUCKETS)
         key = dice.one_of(_KEYS) if dice.happens(0.97) else "k" * dice.number(1020, 1030)
         return bucket, key, "none"
@@ -191,12 +198,15 @@ class Requests:
             "Key": lambda: key,
             "UploadId": lambda: upload_id,
             "PartNumber": lambda: self._dice.one_of([1, 1, 2, 2, 3, 3, 10_000, 10_001, 0]),
-            "CopySource": lambda: quote(f"{self._dice.one_of(BUCKETS)}/{key}"),
+            "CopySource": lambda: self._source(self._dice.one_of(BUCKETS), key),
             "RenameSource": lambda: f"/{bucket}/{key}",
             "ACL": lambda: "private",
             "StorageClass": lambda: "STANDARD",
             "ObjectOwnership": lambda: "BucketOwnerEnforced",
-            "VersionId": lambda: "null",
+            "VersionId": lambda: self._version(bucket, key),
+            "VersioningConfiguration": lambda: {
+                "Status": self._dice.one_of(["Enabled", "Enabled", "Suspended"])
+            },
             "ExpectedBucketOwner": lambda: "",
             "ExpectedSourceBucketOwner": lambda: "",
             "IfMatch": self._etag,
@@ -208,13 +218,27 @@ class Requests:
             "Prefix": lambda: self._dice.one_of(["", "a", "a/", "k", "ü", "l" * 1025]),
             "Delimiter": lambda: self._dice.one_of(["/", "b", "//", "ü"]),
             "Delete": lambda: {
-                "Objects": [{"Key": k} for k in self._dice.random.choices(_KEYS, k=3)],
+                "Objects": [self._unwanted(bucket) for _ in range(3)],
                 "Quiet": self._dice.happens(0.5),
             },
             "MultipartUpload": lambda: {"Parts": self._part_list(upload_id)},
             "CreateBucketConfiguration": lambda: {"LocationConstraint": "eu-west-1"},
         }  # fmt: skip
         return makers[name]() if name in makers else None
+
+    def _version(self, bucket: str, key: str) -> str:
+        known = [version for path, version in self._known.versions if path == f"/{bucket}/{key}"]
+        return self._dice.one_of([*known, "null"]) if self._dice.happens(0.9) else "0" * 40
+
+    def _source(self, bucket: str, key: str) -> str:
+        source = quote(f"{bucket}/{key}")
+        named = self._dice.happens(0.3)
+        return f"{source}?versionId={self._version(bucket, key)}" if named else source
+
+    def _unwanted(self, bucket: str) -> dict[str, object]:
+        key = self._dice.one_of(_KEYS)
+        named = self._dice.happens(0.4)
+        return {"Key": key, "VersionId": self._version(bucket, key)} if named else {"Key": key}
 
     def _part_list(self, upload_id: str) -> list[dict[str, object]]:
         known = self._known.parts.get(upload_id) or {1: self._etag(), 2: self._etag()}

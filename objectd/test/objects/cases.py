@@ -90,12 +90,15 @@ class StoreCase(SynchronousTestCase):
     settings = SETTINGS
 
     def setUp(self) -> None:
-        self.metadata = InterposedMetadata()
+        self.metadata = self.make_metadata()
         self.blobs = MemoryBlobs()
         self.clock = Clock()
         self.now_us = NOON_US
         self.store = self.opened()
         self.ok(self.store.buckets.create("photos"))
+
+    def make_metadata(self) -> InterposedMetadata:
+        return InterposedMetadata()
 
     def opened(self) -> ObjectStore:
         """What the next process finds."""

@@ -34,6 +34,9 @@ STEPS = st.lists(
     max_size=25,
 )
 
+OLD = (("put", "a"), ("annotate", "a", 0, "x", "b"), ("versioning", True), ("put", "a"))
+"""An annotated version that is noncurrent."""
+
 
 @attrs.define
 class Version:
@@ -51,12 +54,14 @@ class LawTests(StoreCase):
         self.versions: dict[str, list[Version]] = {key: [] for key in KEYS}
 
     @settings(max_examples=150)
-    @given(STEPS)
-    def test_agrees_with_model(self, steps: list[tuple[object, ...]]) -> None:
+    @given(st.sampled_from(((), OLD)), STEPS)
+    def test_agrees_with_model(
+        self, first: tuple[tuple[object, ...], ...], steps: list[tuple[object, ...]]
+    ) -> None:
         """Every version has the annotations it was given, wherever it lies, and none is left of
         what is gone."""
         self.begin()
-        for name, *arguments in steps:
+        for name, *arguments in (*first, *steps):
             getattr(self, f"do_{name}")(*arguments)
             self.assert_same()
 

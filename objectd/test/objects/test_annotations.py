@@ -215,6 +215,23 @@ class PutTests(AnnotationCase):
         self.annotate("note", b"whole again")
         self.assertEqual(self.text("note"), b"whole again")
 
+    def test_damaged_record(self) -> None:
+        """One that cannot be read costs itself only."""
+        self.annotate("a")
+        self.annotate("b")
+        row = self.rows(keys.ANNOTATIONS)[0]
+        self.spoil(row.key)
+        self.refused(DamagedRecord, self.store.annotations.get("photos", "a", "a"))
+        self.assertEqual(self.names(), ["b"])
+        self.annotate("a", b"again")
+        self.assertEqual(self.names(), ["a", "b"])
+
+    def spoil(self, key: bytes) -> None:
+        async def decide(batch: Batch) -> None:
+            batch.put(key, b"?" * 9)
+
+        self.ok(self.store.core.writer.transact(decide))
+
     def damage(self, key: bytes) -> None:
         async def transact() -> None:
             async def decide(batch: Batch) -> None:

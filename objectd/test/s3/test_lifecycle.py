@@ -37,12 +37,12 @@ def filters(draw: st.DrawFn, *, for_uploads: bool = False) -> dict[str, Any]:
     conditions: list[tuple[str, object]] = [("Prefix", draw(TEXT))]
     if not for_uploads:
         conditions += [("ObjectSizeGreaterThan", above), ("ObjectSizeLessThan", below)]
-        tags = [{"Key": key, "Value": value} for key, value in draw(TAGS).items()]
-        conditions += [("Tag", tag) for tag in tags]
+        drawn = draw(TAGS).items()
+        conditions += [("Tag", {"Key": key, "Value": value}) for key, value in drawn]
     chosen = draw(st.lists(st.sampled_from(conditions), unique_by=repr, max_size=4))
     if len(chosen) <= 1:
         return dict(chosen)
-    tags = [value for name, value in chosen if name == "Tag"]
+    tags: list[object] = [value for name, value in chosen if name == "Tag"]
     others: dict[str, Any] = {name: value for name, value in chosen if name != "Tag"}
     return {"And": {**others, **({"Tags": tags} if tags else {})}}
 
@@ -165,13 +165,14 @@ class ConfigurationTests(WireTestCase):
             {"Date": date, "ExpiredObjectDeleteMarker": False},
         ):
             self.refused("MalformedXML", {**RULE, "Expiration": expiration})
-        for wanted in (
+        wrong: Sequence[Rule] = (
             {"Prefix": "x", "Tag": TAG},
             {"ObjectSizeGreaterThan": 1, "ObjectSizeLessThan": 5},
             {"And": {}},
             {"And": {"Prefix": "x"}},
             {"And": {"Tags": [TAG]}},
-        ):
+        )
+        for wanted in wrong:
             self.refused("MalformedXML", {**RULE, "Filter": wanted})
         for noncurrent in ({}, {"NewerNoncurrentVersions": 3}):
             self.refused("MalformedXML", {**RULE, "NoncurrentVersionExpiration": noncurrent})

@@ -55,6 +55,30 @@ class TaggingTests(ObjectsTestCase):
         self.put()
         self.assertEqual(self.tags(), [])
 
+    def test_as_given(self) -> None:
+        """Spaces and capitals count, and so do signs in values."""
+        self.put("A=1&a=2&+b+=+c+&d=e=f&&g")
+        wanted = {"A": "1", "a": "2", " b ": " c ", "d": "e=f", "g": ""}
+        self.assertEqual({tag["Key"]: tag["Value"] for tag in self.tags()}, wanted)
+        tags = [{"Key": key, "Value": value} for key, value in wanted.items()]
+        self.put()
+        self.s3.put_object_tagging(**WHERE, Tagging={"TagSet": tags})
+        self.assertEqual(self.tags(), tags)
+
+    def test_wrong_copies(self) -> None:
+        """A copy with wrong tags, or with an unknown directive, is not made."""
+        self.put("colour=red")
+        source = {"Bucket": "photos", "Key": "c", "CopySource": "photos/k"}
+        for code, directive, tagging in (
+            ("InvalidArgument", "EXCLUDE", ""),
+            ("InvalidArgument", "REPLACE", "a=1&a=2"),
+            ("InvalidTag", "REPLACE", "aws:x=1"),
+            ("BadRequest", "REPLACE", "&".join(f"t{n}=x" for n in range(11))),
+        ):
+            more = {"TaggingDirective": directive, "Tagging": tagging}
+            self.refused(code, self.s3.copy_object, **source, **more)
+        self.assertEqual(self.keys(), ["k"])
+
     def test_wrong_headers(self) -> None:
         """Duplicates, what is not UTF-8, and tags that break the rules are refused, and
         nothing is stored."""

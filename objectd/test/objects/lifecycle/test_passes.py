@@ -261,6 +261,18 @@ class VersionTests(LifecycleCase):
         self.assertEqual(self.shape("a"), "vmv")
         self.assertEqual(self.shape("b"), "v")
 
+    def test_kept_beneath_marker(self) -> None:
+        """A delete marker that is current is none of the noncurrent versions that are kept."""
+        self.set_rules(rule(noncurrent_days=1, noncurrent_kept=2))
+        for n in range(5):
+            self.put("a", str(n).encode())
+        self.delete("a")
+        self.delete("b")
+        self.delete("b")
+        self.pass_days(3)
+        self.assertEqual(self.run_pass().deeds, 3)
+        self.assertEqual((self.shape("a"), self.shape("b")), ("mvv", "mm"))
+
     def test_all_noncurrent(self) -> None:
         """All noncurrent versions of a key go in one pass, over pages and commits."""
         self.patch(candidates, "ROWS_A_PAGE", 7)

@@ -1,0 +1,62 @@
+"""`objectd lifecycle explain`: what becomes of the versions of a key, when, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from objectd.cli.maintenance import CLEAN, PROBLEMS
+from objectd.objects import ObjectStore
+from objectd.objects.lifecycle.explaining import Explanation, explain
+from objectd.objects.lifecycle.rules import Fate
+
+__all__ = ["explain_key"]
+
+Say = Callable[[str], object]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+async def explain_key(store: ObjectStore, bucket: str, key: str, say: Say) -> int:
+    """Say it, version by version. That there is nothing of the key is a problem."""
+    bucket_id = await store.buckets.id_of(bucket)
+    lifecycle = await store.lifecycles.get(bucket)
+    if lifecycle is None:
+        say(f"bucket {bucket!r} has no lifecycle: nothing happens by itself")
+    elif (seconds := store.core.settings.lifecycle_day_seconds) != 86_400:
+        say(f"a day takes {seconds:g} seconds here (lifecycle_day_seconds)")
+    found = 0
+    now_us = store.core.now_us()
+    async for each in explain(store.core, store.lifecycles, bucket, bucket_id, key):
+        found += 1
+        for line in _lines(each, now_us):
+            say(line)
+    if not found:
+        say(f"there is nothing at {key!r} in bucket {bucket!r}")
+    return CLEAN if found else PROBLEMS
+
+
+def _lines(each: Explanation, now_us: int) -> list[str]:
+    lines = [f"{each.what}, of {_time(each.made_us)}"]
+    if each.fate is None:
+        lines.append("  nothing happens to it as it is now")
+    else:
+        lines.append(f"  {_told(each.fate, now_us)}, by rule {each.fate.rule.id!r}")
+    for rule, says in each.verdicts:
+        if not isinstance(says, Fate):
+            lines.append(f"  rule {rule.id!r} does nothing: {says}")
+        elif each.fate is None or says.rule is not each.fate.rule:
+            lines.append(f"  rule {rule.id!r} is not the first: {_told(says, now_us)}")
+    return lines
+
+
+def _told(fate: Fate, now_us: int) -> str:
+    when = f"from {_time(fate.due_us)} on"
+    if fate.due_us <= now_us:
+        when += ", which is past: at the next pass"
+    return f"{fate.deed.value} {when}"
+
+
+def _time(time_us: int) -> str:
+    moment = _EPOCH + timedelta(microseconds=time_us)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

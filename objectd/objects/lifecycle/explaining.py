@@ -1,0 +1,112 @@
+"""What becomes of everything that a key has, when, and why: for whoever asks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+import attrs
+
+from objectd.interfaces import Scan
+from objectd.model import keys
+from objectd.model.codec import decode_object
+from objectd.model.lifecycle import LifecycleRule
+from objectd.model.records import ObjectHead, Upload
+from objectd.objects.core import Core
+from objectd.objects.damage import decoded
+from objectd.objects.ids import version_id
+from objectd.objects.lifecycle.lifecycles import Lifecycles
+from objectd.objects.lifecycle.rules import (
+    Current,
+    CurrentMarker,
+    Fate,
+    InProgress,
+    Noncurrent,
+    Rules,
+    State,
+    judged,
+    prefix_of,
+)
+from objectd.objects.names import key_bytes
+
+ROWS_A_PAGE = 1000
+
+
+@attrs.frozen
+class Explanation:
+    """What is to happen to one version or upload, and what each rule says of it: a fate, or why
+    it does nothing."""
+
+    what: str
+    made_us: int
+    fate: Fate | None
+    verdicts: Sequence[tuple[LifecycleRule, Fate | str]]
+
+
+async def explain(
+    core: Core, lifecycles: Lifecycles, bucket: str, bucket_id: int, key: str
+) -> AsyncIterator[Explanation]:
+    """The versions and delete markers of a key, newest first, and then its uploads. Raises
+    `BucketNotFound`, `KeyTooLong`, and `DamagedRecord` for one that cannot be read."""
+    lifecycle = await lifecycles.get(bucket)
+    rules = lifecycle.rules if lifecycle is not None else ()
+    raw_key, day_us = key_bytes(key), core.settings.lifecycle_day_us
+    in_force = Rules(rules, day_us)
+    async for what, made_us, state in _states(core, bucket_id, raw_key):
+        yield Explanation(
+            what,
+            made_us,
+            in_force.fate(raw_key, state),
+            [(rule, _verdict(rule, raw_key, state, day_us)) for rule in rules],
+        )
+
+
+def _verdict(rule: LifecycleRule, key: bytes, state: State, day_us: int) -> Fate | str:
+    if not rule.enabled:
+        return "it is disabled"
+    if not key.startswith(prefix_of(rule)):
+        return f"it is about keys that begin with {rule.filter.prefix!r}"
+    return judged(rule, state, day_us)
+
+
+async def _states(core: Core, bucket_id: int, key: bytes) -> AsyncIterator[tuple[str, int, State]]:
+    [row] = await core.metadata.get([keys.object_(bucket_id, key)])
+    since_us: int | None = None
+    count = 0
+    if row is not None:
+        head, tail = decode_object(row.value)
+        yield _named("current version", head), head.modified_us, Current(head, tail.tags)
+        since_us = head.modified_us
+    prefix = keys.key_versions(bucket_id, key)
+    async for value, is_last in _values(core, prefix):
+        head, tail = decode_object(value)
+        if since_us is None:
+            state: State = CurrentMarker(head, is_alone=is_last)
+            yield _named("delete marker", head), head.modified_us, state
+        else:
+            what = "noncurrent delete marker" if head.is_delete_marker else "noncurrent version"
+            state = Noncurrent(head, tail.tags, since_us, count)
+            yield _named(what, head), head.modified_us, state
+            count += 1
+        since_us = head.modified_us
+    async for value, _ in _values(core, keys.key_uploads(bucket_id, key)):
+        upload = decoded(Upload, key, value)
+        if upload is not None:
+            name = f"upload {upload.upload.hex()}"
+            yield name, upload.started_us, InProgress(upload.started_us)
+
+
+def _named(what: str, head: ObjectHead) -> str:
+    return f"{what} {version_id(head)}, {head.size_bytes} bytes"
+
+
+async def _values(core: Core, prefix: bytes) -> AsyncIterator[tuple[bytes, bool]]:
+    """The rows with this prefix, and of each whether it is the last."""
+    start, stop = keys.span(prefix)
+    more = True
+    while more:
+        page = await core.metadata.scan(Scan(start, stop, limit=ROWS_A_PAGE))
+        more = page.more
+        for entry in page.entries:
+            yield entry.value or b"", not more and entry is page.entries[-1]
+        if page.entries:
+            start = page.entries[-1].key + b"\0"

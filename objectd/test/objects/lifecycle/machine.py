@@ -1,0 +1,283 @@
+"""Versions and lifecycles beside a plain model of both, with a clock that steps forward.
+
+The model knows nothing of rows, heads or commits: a key is a list of versions, and what a pass
+does is written down as AWS's user guide says it.
+"""
+
+from __future__ import annotations
+
+import attrs
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from objectd.errors import ObjectNotFound
+from objectd.interfaces import IMetadataStore, Scan
+from objectd.model import keys
+from objectd.model.codec import decode_object
+from objectd.model.lifecycle import LifecycleFilter, LifecycleRule
+from objectd.objects.ids import version_id
+from objectd.objects.store import assemble
+from objectd.test.machine.homes import Home
+from objectd.test.objects.lifecycle.cases import DAY_US
+from objectd.testing.s3 import result_of
+
+KEYS = ("a", "a/b", "b")
+BUCKET = "photos"
+START_US = 20_000 * DAY_US + DAY_US // 3
+HOUR_US = DAY_US // 24
+
+DAYS = st.none() | st.integers(1, 3)
+
+
+@attrs.define
+class Plain:
+    """A version or delete marker of the model."""
+
+    id: str
+    time_us: int
+    is_marker: bool = False
+    size: int = 0
+    tags: dict[str, str] = attrs.field(factory=dict)
+
+
+@st.composite
+def some_rules(draw: st.DrawFn) -> list[LifecycleRule]:
+    found: list[LifecycleRule] = []
+    for number in range(draw(st.integers(1, 3))):
+        wanted = LifecycleFilter(
+            prefix=draw(st.sampled_from([None, "", "a", "a/"])),
+            tags=draw(st.sampled_from([{}, {}, {"t": "1"}])),
+            size_above=draw(st.sampled_from([None, None, 3])),
+            size_below=draw(st.sampled_from([None, None, 9])),
+        )
+        kind = draw(st.sampled_from(["days", "date", "markers", "none"]))
+        noncurrent = draw(DAYS)
+        found.append(
+            LifecycleRule(
+                str(number),
+                draw(st.integers(0, 4)) > 0,
+                wanted,
+                expire_days=draw(st.integers(1, 3)) if kind == "days" else None,
+                expire_date_us=START_US // DAY_US * DAY_US + draw(st.integers(0, 9)) * DAY_US
+                if kind == "date"
+                else None,
+                expire_markers=True if kind == "markers" and not wanted.tags else None,
+                noncurrent_days=noncurrent,
+                noncurrent_kept=draw(st.none() | st.integers(1, 2)) if noncurrent else None,
+            )
+        )
+    return [r for r in found if _does_something(r)]
+
+
+def _does_something(rule_: LifecycleRule) -> bool:
+    actions = (rule_.expire_days, rule_.expire_date_us, rule_.expire_markers)
+    return any(a is not None for a in (*actions, rule_.noncurrent_days))
+
+
+class LifecycleMachine(RuleBasedStateMachine):
+    def __init__(self, home: Home) -> None:
+        super().__init__()
+        self.home = home
+        self.now_us = START_US
+        self.versioning = "never"
+        self.plain: dict[str, list[Plain]] = {key: [] for key in KEYS}
+        self.rules: list[LifecycleRule] = []
+        self.day_of_pass: int | None = None
+        self.open()
+        result_of(self.store.buckets.create(BUCKET))
+
+    def open(self) -> None:
+        opened = self.home.open()
+        core = attrs.evolve(opened.core, now_us=lambda: self.now_us)
+        self.store = assemble(core, opened.format)
+
+    def teardown(self) -> None:
+        self.home.shut(self.store)
+        self.home.remove()
+
+    # What clients do
+
+    @initialize(enabled=st.sampled_from([True, True, False]), wanted=some_rules())
+    def begin(self, enabled: bool, wanted: list[LifecycleRule]) -> None:
+        if enabled:
+            self.set_versioning(enabled=True)
+        self.set_rules(wanted)
+
+    @rule(key=st.sampled_from(KEYS), size=st.integers(0, 12), tagged=st.booleans())
+    def put(self, key: str, size: int, tagged: bool) -> None:
+        tags = {"t": "1"} if tagged else {}
+        stored = result_of(self.store.objects.put(BUCKET, key, bytes(size), tags=tags))
+        self.add(key, stored.version_id, Plain("", self.now_us, False, size, tags))
+
+    @rule(key=st.sampled_from(KEYS))
+    def delete(self, key: str) -> None:
+        deleted = result_of(self.store.objects.delete(BUCKET, key))
+        self.plain_delete(key, deleted.version_id)
+
+    @rule(data=st.data(), key=st.sampled_from(KEYS))
+    def delete_version(self, data: st.DataObject, key: str) -> None:
+        versions = self.plain[key]
+        if versions and self.versioning != "never":
+            chosen = data.draw(st.sampled_from(versions), "version")
+            result_of(self.store.objects.delete(BUCKET, key, version_id=chosen.id))
+            versions.remove(chosen)
+
+    @rule(enabled=st.booleans())
+    def set_versioning(self, enabled: bool) -> None:
+        result_of(self.store.buckets.set_versioning(BUCKET, enabled=enabled))
+        self.versioning = "enabled" if enabled else "suspended"
+
+    @rule(wanted=some_rules())
+    def set_rules(self, wanted: list[LifecycleRule]) -> None:
+        if wanted:
+            result_of(self.store.lifecycles.put(BUCKET, wanted))
+        else:
+            result_of(self.store.lifecycles.delete(BUCKET))
+        self.rules, self.day_of_pass = wanted, None
+
+    # What time does
+
+    @rule(hours=st.sampled_from([1, 5, 24, 30, 60]))
+    def wait(self, hours: int) -> None:
+        self.now_us += hours * HOUR_US
+
+    @rule()
+    def run_pass(self) -> None:
+        result_of(self.store.lifecycle_passes.run())
+        today = self.now_us // DAY_US
+        if self.rules and self.day_of_pass != today:
+            self.day_of_pass = today
+            self.plain_pass()
+
+    @rule(hours=st.sampled_from([24, 48, 96]))
+    def live_on(self, hours: int) -> None:
+        """Time passes, and then a pass is made."""
+        self.wait(hours)
+        self.run_pass()
+
+    @rule(key=st.sampled_from(KEYS), size=st.integers(0, 12), times=st.integers(2, 5))
+    def put_again_and_again(self, key: str, size: int, times: int) -> None:
+        for number in range(times):
+            self.put(key, size, tagged=bool(number % 2))
+            self.now_us += HOUR_US
+
+    @rule()
+    def reopen(self) -> None:
+        self.home.shut(self.store)
+        self.open()
+
+    # The model
+
+    def add(self, key: str, id_: str, version: Plain) -> None:
+        """Something becomes the newest of its key."""
+        versions = self.plain[key]
+        newest_us = versions[0].time_us if versions else 0
+        version.time_us = max(self.now_us, newest_us + 1)
+        version.id = id_ or "null"
+        if self.versioning != "enabled":
+            versions[:] = [each for each in versions if each.id != "null"]
+        versions.insert(0, version)
+
+    def plain_delete(self, key: str, marker_id: str) -> None:
+        if self.versioning == "never":
+            self.plain[key].clear()
+        else:
+            self.add(key, marker_id, Plain("", 0, is_marker=True))
+
+    def plain_pass(self) -> None:
+        for key in KEYS:
+            versions = self.plain[key]
+            if versions and not versions[0].is_marker and self.is_expired(key, versions[0]):
+                [newest, *_] = self.found(key) or [None]
+                is_marked = newest is not None and newest.is_marker
+                self.plain_delete(key, newest.id if is_marked and newest is not None else "")
+        for key in KEYS:
+            versions = self.plain[key]
+            gone = [
+                version
+                for number, version in enumerate(versions)
+                if (number == 0 and self.is_lone_marker(key))
+                or (number > 0 and self.is_over(key, number))
+            ]
+            versions[:] = [each for each in versions if each not in gone]
+
+    def fitting(self, key: str, version: Plain) -> list[LifecycleRule]:
+        return [
+            r
+            for r in self.rules
+            if r.enabled
+            and key.startswith(r.filter.prefix or "")
+            and r.filter.tags.items() <= version.tags.items()
+            and (r.filter.size_above is None or version.size > r.filter.size_above)
+            and (r.filter.size_below is None or version.size < r.filter.size_below)
+        ]
+
+    def has_passed(self, since_us: int, days: int) -> bool:
+        """So many whole days lie between, and a midnight has come after them."""
+        day_after = since_us // DAY_US + days + 1
+        return self.now_us >= day_after * DAY_US
+
+    def is_expired(self, key: str, version: Plain) -> bool:
+        return any(
+            (r.expire_days is not None and self.has_passed(version.time_us, r.expire_days))
+            or (r.expire_date_us is not None and self.now_us >= r.expire_date_us)
+            for r in self.fitting(key, version)
+        )
+
+    def is_lone_marker(self, key: str) -> bool:
+        versions = self.plain[key]
+        if len(versions) != 1 or not versions[0].is_marker:
+            return False
+        about_markers = any(r.expire_markers for r in self.fitting(key, versions[0]))
+        is_past = versions[0].time_us <= self.now_us
+        return (about_markers and is_past) or self.is_expired(key, versions[0])
+
+    def is_over(self, key: str, number: int) -> bool:
+        versions = self.plain[key]
+        return any(
+            r.noncurrent_days is not None
+            and number - 1 >= (r.noncurrent_kept or 0)
+            and self.has_passed(versions[number - 1].time_us, r.noncurrent_days)
+            for r in self.fitting(key, versions[number])
+        )
+
+    # The comparison
+
+    def found(self, key: str) -> list[Plain]:
+        """What the store holds of a key."""
+        core = self.store.core
+        bucket_id = result_of(self.store.buckets.id_of(BUCKET))
+        [row] = result_of(core.metadata.get([keys.object_(bucket_id, key.encode())]))
+        values = [row.value] if row is not None else []
+        prefix = keys.key_versions(bucket_id, key.encode())
+        values += _values(core.metadata, prefix)
+        return [_plain(value) for value in values]
+
+    @invariant()
+    def agree(self) -> None:
+        for key in KEYS:
+            found, expected = self.found(key), self.plain[key]
+            assert found == expected, f"{key}: {found} is not {expected}"
+            shown = bool(expected) and not expected[0].is_marker
+            assert shown == self.is_there(key), key
+
+    def is_there(self, key: str) -> bool:
+        try:
+            opened = result_of(self.store.objects.get(BUCKET, key))
+        except ObjectNotFound:
+            return False
+        size = self.plain[key][0].size
+        assert result_of(opened.read()) == bytes(size)
+        return True
+
+
+def _values(metadata: IMetadataStore, prefix: bytes) -> list[bytes]:
+    start, stop = keys.span(prefix)
+    return [e.value or b"" for e in result_of(metadata.scan(Scan(start, stop, limit=1000))).entries]
+
+
+def _plain(value: bytes) -> Plain:
+    head, tail = decode_object(value)
+    return Plain(
+        version_id(head), head.modified_us, head.is_delete_marker, head.size_bytes, dict(tail.tags)
+    )
