@@ -23,6 +23,7 @@ __all__ = [
     "BucketAlreadyOwnedByYou",
     "BucketNotEmpty",
     "BucketNotFound",
+    "BucketStateInvalid",
     "ChecksumKindMismatch",
     "CommitInvalid",
     "ConditionalConflict",
@@ -49,7 +50,10 @@ __all__ = [
     "KeyTooLong",
     "MetadataTooLarge",
     "NotModified",
+    "ObjectLockConfigurationNotFound",
+    "ObjectLocked",
     "ObjectNotFound",
+    "ObjectNotLocked",
     "ObjectdError",
     "OperationAborted",
     "OutcomeUnknown",
@@ -128,6 +132,24 @@ class BucketNotEmpty(ObjectdError):
     def __init__(self, bucket: str) -> None:
         super().__init__(f"bucket {bucket!r} still holds objects or versions")
         self.bucket = bucket
+
+
+class BucketStateInvalid(ObjectdError):
+    """Versioning and Object Lock of a bucket do not go together like that."""
+
+
+class ObjectLockConfigurationNotFound(ObjectdError):
+    def __init__(self, bucket: str) -> None:
+        super().__init__(f"bucket {bucket!r} has no Object Lock configuration")
+        self.bucket = bucket
+
+
+class ObjectLocked(ObjectdError):
+    """A version, or what protects it, is under a lock that does not give way to the request."""
+
+
+class ObjectNotLocked(ObjectdError):
+    """The version has no lock of the kind that was asked for."""
 
 
 class ObjectNotFound(ObjectdError):

@@ -180,6 +180,44 @@ def explain_lifecycle(bucket: str, key: str, data_directory: Path, config: Path 
     maintenance.run(_configuration(config), data_directory.absolute(), work)
 
 
+@main.group(short_help="Show or confirm the time by which locks end.")
+def clock() -> None:
+    """The time by which locks end. A wall clock that is set forward does not move it; see
+    docs/object-lock.md."""
+
+
+@clock.command(name="show", short_help="Show the trusted time.")
+@_STOPPED_DATA_DIRECTORY
+@_CONFIG
+def show_clock(data_directory: Path, config: Path | None) -> None:
+    """Show the trusted time of DATA_DIR, whose server is stopped, beside the wall clock.
+
+    Exits with 1 if the wall clock has jumped, with 2 if DATA_DIR cannot be opened.
+    """
+    _clock(data_directory, config, confirms=False)
+
+
+@clock.command(name="confirm", short_help="Say that the wall clock is right.")
+@_STOPPED_DATA_DIRECTORY
+@_CONFIG
+def confirm_clock(data_directory: Path, config: Path | None) -> None:
+    """Make what the wall clock says the trusted time of DATA_DIR, whose server is stopped. Locks
+    that are over by that time are over.
+
+    Exits with 2 if DATA_DIR cannot be opened.
+    """
+    _clock(data_directory, config, confirms=True)
+
+
+def _clock(data_directory: Path, config: Path | None, *, confirms: bool) -> None:
+    from objectd.cli import maintenance
+
+    async def work(store: ObjectStore, clock: IReactorTime) -> int:
+        return await maintenance.clock(store, click.echo, confirms=confirms)
+
+    maintenance.run(_configuration(config), data_directory.absolute(), work)
+
+
 def _configuration(config: Path | None) -> Configuration:
     from objectd.errors import ConfigurationInvalid
     from objectd.settings import load

@@ -1,12 +1,14 @@
-"""Work on a data directory whose server is stopped: `objectd collect` and `objectd check`.
+"""Work on a data directory whose server is stopped: `objectd collect`, `objectd check` and
+`objectd clock`.
 
-Both print what they do, line by line, and return the status to exit with.
+They print what they do, line by line, and return the status to exit with.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -27,7 +29,17 @@ from objectd.storage import existing_store, hosted
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
 
-__all__ = ["CLEAN", "FAILED", "PROBLEMS", "check", "collect", "dry_run", "lift_hold", "run"]
+__all__ = [
+    "CLEAN",
+    "FAILED",
+    "PROBLEMS",
+    "check",
+    "clock",
+    "collect",
+    "dry_run",
+    "lift_hold",
+    "run",
+]
 
 CLEAN, PROBLEMS, FAILED = 0, 1, 2
 """Statuses to exit with; `FAILED` is also that of a mistake on the command line."""
@@ -132,6 +144,25 @@ async def collect(
     if report.backlog:
         say(f"rows that still wait: {report.backlog}")
     return PROBLEMS if report.backlog else CLEAN
+
+
+# The trusted time
+
+
+async def clock(store: ObjectStore, say: Say, *, confirms: bool = False) -> int:
+    """Say how late it is, after the wall clock was said to be right. A wall clock that has
+    jumped is a problem."""
+    time = store.trusted_time
+    reading = await (time.confirm() if confirms else time.reading())
+    say(f"trusted time: {_date(reading.now_us)}")
+    say(f"wall clock: {_date(reading.wall_us)}")
+    if reading.jumped:
+        say("the wall clock has jumped: if it is right, run objectd clock confirm")
+    return PROBLEMS if reading.jumped else CLEAN
+
+
+def _date(time_us: int) -> str:
+    return datetime.fromtimestamp(time_us // 1_000_000, UTC).isoformat()
 
 
 # Checking

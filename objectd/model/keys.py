@@ -24,6 +24,9 @@ FORMAT = b"f"
 SWEEP_HOLD = b"h"
 """While this row is there (an older backup was restored), no stray file is removed."""
 
+CLOCK_MARK = b"w"
+"""How far time has come: locks end by it (`objectd.objects.trusted_time`)."""
+
 JOURNAL = b"j"
 CLIENT_TOKENS = b"k"
 INCARNATIONS = b"i"

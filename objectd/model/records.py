@@ -45,6 +45,47 @@ class Incarnation(Record, frozen=True):
     started_us: int
 
 
+class ClockMark(Record, frozen=True):
+    """Until when time is known to have passed (`objectd.objects.trusted_time`): at `boottime_us`
+    after the boot `boot_id` it was `trusted_us`. Of that, `followed_us` were taken from the wall
+    clock of this boot, which was ahead."""
+
+    trusted_us: int
+    boot_id: str
+    boottime_us: int
+    followed_us: int = 0
+
+
+# Object Lock
+
+
+class RetentionMode(enum.IntEnum):
+    """GOVERNANCE gives way to who asks for it and may, COMPLIANCE to nobody."""
+
+    GOVERNANCE = 1
+    COMPLIANCE = 2
+
+
+class Retention(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    mode: RetentionMode
+    until_us: int
+
+
+class DefaultRetention(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Either days or years, as it was set; the other one is 0."""
+
+    mode: RetentionMode
+    days: int = 0
+    years: int = 0
+
+
+class Lock(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Why a version may not be destroyed. `legal_hold` is None if it was never on or off."""
+
+    retention: Retention | None = None
+    legal_hold: bool | None = None
+
+
 # Buckets
 
 
@@ -80,6 +121,8 @@ class Bucket(Record, frozen=True):
     deduplicate: bool = True
     versioning: Versioning = Versioning.NEVER
     lifecycle: bytes = b""
+    object_lock_enabled: bool = False
+    default_retention: DefaultRetention | None = None
 
 
 class BucketTags(Record, frozen=True):
@@ -175,6 +218,7 @@ class ObjectTail(Record, frozen=True):
     checksums: tuple[Checksum, ...] = ()
     tags: dict[str, str] = {}
     annotations: int = 0
+    lock: Lock | None = None
 
 
 class Annotation(Record, frozen=True):
@@ -217,6 +261,7 @@ class Upload(Record, frozen=True):
     checksum_kind: str = ""
     list_digest: bytes = b""
     attempt: bytes = b""
+    lock: Lock | None = None
 
 
 class Part(Record, frozen=True):
@@ -314,6 +359,7 @@ class JournalKind(enum.IntEnum):
     DELETE_MARKER_PUT = 11
     VERSION_DELETED = 12
     BUCKET_CHANGED = 13
+    OBJECT_LOCK_CHANGED = 14
     OBJECT_ANNOTATED = 20
 
 

@@ -13,6 +13,7 @@ from objectd.errors import (
     BucketAlreadyOwnedByYou,
     BucketNotEmpty,
     BucketNotFound,
+    BucketStateInvalid,
 )
 from objectd.interfaces import ROOT_ACCOUNT, SCAN_ROWS_MAX, Absent, At, EmptyRange, Entry, Row, Scan
 from objectd.model import keys
@@ -62,8 +63,10 @@ class Buckets:
         region: str = "us-east-1",
         deduplicate: bool = True,
         tags: Mapping[str, str] = NO_TAGS,
+        object_lock: bool = False,
     ) -> Bucket:
-        """Create an empty bucket. Of any number of callers at once, one succeeds.
+        """Create an empty bucket. Of any number of callers at once, one succeeds. With
+        `object_lock` it keeps versions, which may be locked.
 
         Raises `InvalidBucketName`, `InvalidTag`, `TooManyTags`, `BucketAlreadyOwnedByYou`,
         `BucketAlreadyExists`.
@@ -77,6 +80,8 @@ class Buckets:
             created_us=self._core.now_us(),
             region=region,
             deduplicate=deduplicate,
+            versioning=Versioning.ENABLED if object_lock else Versioning.NEVER,
+            object_lock_enabled=object_lock,
         )
         return await shield(self._create(bucket, tags))
 
@@ -104,7 +109,7 @@ class Buckets:
         versions (`SUSPENDED`). What the bucket holds stays as it is.
 
         Every change that was decided before and is not committed yet is decided again. Raises
-        `BucketNotFound`, `OperationAborted`.
+        `BucketNotFound`, `BucketStateInvalid`, `OperationAborted`.
         """
         wanted = Versioning.ENABLED if enabled else Versioning.SUSPENDED
         await shield(self.change(name, lambda bucket: structs.replace(bucket, versioning=wanted)))
@@ -117,7 +122,10 @@ class Buckets:
     ) -> None:
         """Give a bucket other settings. `changed` may refuse by raising, and may be called more
         than once. `also` adds to the commit what goes with them. To be run under `shield`.
-        Raises `BucketNotFound`, `OperationAborted`."""
+
+        Raises `BucketNotFound`, `OperationAborted`, and `BucketStateInvalid` for what would leave
+        locked versions without protection.
+        """
 
         async def decide(batch: Batch) -> None:
             await self._change(batch, name, changed, also)
@@ -203,6 +211,8 @@ class Buckets:
         new = changed(old)
         if new == old:
             return
+        if old.object_lock_enabled:
+            _check_still_locks(new)
         batch.expect(found, At(bucket_key, row.revision))
         batch.put(bucket_key, encode(new))
         if new.versioning != old.versioning:
@@ -230,7 +240,8 @@ class Buckets:
             if owner is not None:
                 raise BucketAlreadyExists(bucket.name)
         batch.expect(Absent(name_key))
-        batch.put(name_key, encode(BucketName(bucket.bucket_id)))
+        versioned = bucket.versioning is not Versioning.NEVER
+        batch.put(name_key, encode(BucketName(bucket.bucket_id, versioned)))
         batch.put(keys.bucket(bucket.bucket_id), encode(bucket))
         batch.put(keys.live(bucket.bucket_id, bucket.versioning), encode(Live()))
         if tags:
@@ -263,3 +274,13 @@ class Buckets:
         candidate = Candidate(self._core.now_us())
         batch.put(keys.bucket_candidate(bucket_id), encode(candidate))
         self._core.journal(batch, JournalKind.BUCKET_DELETED, bucket_id)
+
+
+def _check_still_locks(bucket: Bucket) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html: once
+    enabled, it can neither be disabled nor versioning suspended."""
+    if not bucket.object_lock_enabled or bucket.versioning is not Versioning.ENABLED:
+        raise BucketStateInvalid(
+            "An Object Lock configuration is present on this bucket, so the versioning state "
+            "cannot be changed."
+        )

@@ -80,13 +80,25 @@ class Declared:
     for the value after the last byte).
 
     `kept` is the algorithm of the checksum that is wanted of the bytes whatever their sender
-    chose; without it that is the sender's `algorithm`, and without that the default.
+    chose; without it that is the sender's `algorithm`, and without that the default. `is_sent`:
+    they came over a network.
     """
 
     md5: bytes | None = None
     algorithm: str = ""
     checksum: Callable[[], bytes | None] = _nothing
     kept: str = ""
+    is_sent: bool = False
+
+    def require_for_lock(self, what: str) -> None:
+        """What is locked cannot be put right, so S3 wants its bytes verified beyond the signature
+        (https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html, `Content-MD5`).
+        Raises `InvalidOperation`."""
+        if self.is_sent and self.md5 is None and not self.algorithm:
+            raise InvalidOperation(
+                f"Content-MD5 OR x-amz-checksum- HTTP header is required for {what} requests with "
+                "Object Lock parameters"
+            )
 
 
 NOTHING_DECLARED = Declared()

@@ -238,7 +238,8 @@ class Completions:
         )
         sizes = size_runs([part.size_bytes for part in parts])
         source = InManifest(upload.upload, listed, sizes)
-        tail = ObjectTail(source, upload.headers, upload.metadata, checksums, upload.tags)
+        kept = upload.headers, upload.metadata, checksums, upload.tags
+        tail = ObjectTail(source, *kept, lock=upload.lock)
         batch = Batch()
         batch.expect(attempt.frozen)
         made = replace(core, batch, old, head, tail, kind=JournalKind.OBJECT_COMPLETED)

@@ -26,7 +26,7 @@ from objectd.errors import (
 )
 from objectd.model import keys
 from objectd.model.codec import decode_object_head
-from objectd.model.records import Bucket, Checksum, Headers, InBlob, JournalKind, ObjectTail
+from objectd.model.records import Bucket, Checksum, Headers, InBlob, JournalKind, Lock, ObjectTail
 from objectd.objects import references
 from objectd.objects.annotation_copying import copy_annotations
 from objectd.objects.buckets import Buckets
@@ -37,6 +37,7 @@ from objectd.objects.current import read_current, replace
 from objectd.objects.names import check_metadata, key_bytes
 from objectd.objects.object import Object, OpenObject
 from objectd.objects.objects import Objects
+from objectd.objects.retention import check_lock
 from objectd.objects.settings import COPY_SOURCE_BYTES_MAX
 from objectd.objects.shield import shield
 from objectd.objects.tag_rules import check_tags
@@ -62,7 +63,7 @@ class ObjectName(NamedTuple):
 @attrs.frozen
 class Overrides:
     """What a copy has of its own; None is what its source has. A website's redirect is never
-    copied, so it is always the copy's own (in `headers` or, without them, apart)."""
+    copied, so it is always the copy's own (in `headers` or, without them, apart); nor is a lock."""
 
     headers: Headers | None = None
     metadata: Mapping[str, str] | None = None
@@ -71,12 +72,15 @@ class Overrides:
     storage_class: str = ""
     annotations: bool = True
     """Whether it has its source's annotations, or none."""
+    lock: Lock | None = None
 
     @property
     def change_the_object(self) -> bool:
         """Whether they make a copy onto itself worth its while: of new tags alone, AWS says
         that they do not, and leaving annotations behind is no more."""
-        return self != attrs.evolve(COPY_ALL, tags=self.tags, annotations=self.annotations)
+        return self != attrs.evolve(
+            COPY_ALL, tags=self.tags, annotations=self.annotations, lock=self.lock
+        )
 
     def check(self) -> None:
         """Raises `MetadataTooLarge`, `InvalidArgument`, `InvalidTag`."""
@@ -89,7 +93,9 @@ class Overrides:
         )
         metadata = tail.metadata if self.metadata is None else dict(self.metadata)
         tags = tail.tags if self.tags is None else dict(self.tags)
-        return structs.replace(tail, headers=headers, metadata=metadata, tags=tags, annotations=0)
+        return structs.replace(
+            tail, headers=headers, metadata=metadata, tags=tags, annotations=0, lock=self.lock
+        )
 
 
 COPY_ALL = Overrides()
@@ -170,6 +176,8 @@ class Copies:
             raise InvalidOperation(_TO_ITSELF)
         key = key_bytes(target.key)
         place = await self._buckets.get(target.bucket)
+        if own.lock is not None:
+            await check_lock(self._core, place, own.lock)
         copying = _Copying(source, source_version, place, key, own, source_conditions, conditions)
         for _ in range(self._core.settings.commit_attempts_max):
             summed = await self._sum(copying, checksum_algorithm)

@@ -16,12 +16,14 @@ from objectd.objects.locks import KeyLocks
 from objectd.objects.reads import Reads
 from objectd.objects.remembered import Remembered
 from objectd.objects.settings import ObjectSettings
+from objectd.objects.uptime import Uptime, machine_uptime
 from objectd.objects.writer import Batch, Writer
 
 
 @attrs.frozen
 class Core:
-    """`now_us` is the wall clock: microseconds since 1970 UTC, and may step back."""
+    """`now_us` is the wall clock: microseconds since 1970 UTC, and may step back. `uptime` is
+    the clock of the machine, which does not (`objectd.objects.trusted_time`)."""
 
     metadata: IMetadataStore
     blobs: IBlobStore
@@ -32,6 +34,7 @@ class Core:
     locks: KeyLocks
     now_us: Callable[[], int]
     settings: ObjectSettings
+    uptime: Callable[[], Uptime] = machine_uptime
     _buckets: Remembered[Row, Bucket] = attrs.field(factory=Remembered, init=False)
 
     def bucket_in(self, row: Row) -> Bucket:

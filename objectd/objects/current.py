@@ -29,9 +29,10 @@ from objectd.model.records import (
     ObjectTail,
     Versioning,
 )
-from objectd.objects import annotation_rows, references, usage
+from objectd.objects import usage
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.core import Core
+from objectd.objects.destroying import Permit, destroy
 from objectd.objects.ids import version_id
 from objectd.objects.noncurrent import (
     Noncurrent,
@@ -42,6 +43,8 @@ from objectd.objects.noncurrent import (
     take_away,
 )
 from objectd.objects.object import Object
+from objectd.objects.retention import with_default
+from objectd.objects.trusted_time import TrustedTime
 from objectd.objects.writer import Batch
 
 _log = Logger()
@@ -53,7 +56,8 @@ class Current:
     so damaged that nobody can tell what it referred to.
 
     The rest is read where versioning is or was on: `row` and `payload` as they are stored,
-    `newest` where nothing is known of a current object, and the key's `null` version if that is
+    `newest` where nothing is known of a current object, `trusted_us` where what is put is locked
+    from then on, and the key's `null` version if that is
     noncurrent and its place is about to be taken.
     """
 
@@ -64,6 +68,7 @@ class Current:
     row: Row | None = None
     payload: Row | None = None
     newest: Noncurrent | None = None
+    trusted_us: int = 0
     null: Noncurrent | None = None
     null_expectation: At | Absent | None = None
 
@@ -188,6 +193,8 @@ async def _read_versioned(core: Core, bucket: Bucket, key: bytes) -> Current:
         null = await null_version(core.metadata, bucket_id, key, null_row)
         expectation = At(null_key, null_row.revision) if null_row else Absent(null_key)
         found = attrs.evolve(found, null=null, null_expectation=expectation)
+    if bucket.default_retention is not None:
+        found = attrs.evolve(found, trusted_us=await TrustedTime(core).now_us())
     return found
 
 
@@ -204,6 +211,8 @@ def replace(
     """Put a version in the place of what was there, and return it as it will be: later than
     that, and the null version or not."""
     head = old.succeeded_by(head)
+    if old.bucket.default_retention is not None:
+        tail = with_default(old.bucket, tail, max(head.modified_us, old.trusted_us))
     make_room(core, batch, old)
     batch.put(old.expectation.key, encode_object(head, tail))
     if payload:
@@ -253,7 +262,7 @@ def make_room(core: Core, batch: Batch, old: Current) -> None:
         if isinstance(old.null_expectation, At):
             batch.delete(old.null_expectation.key)
     if old.null is not None:
-        take_away(core, batch, old.bucket_id, old.key, old.null)
+        take_away(core, batch, old.bucket_id, old.key, old.null, _permit(old))
 
 
 def move(core: Core, batch: Batch, source: Current, target: Current, payload: bytes) -> None:
@@ -292,11 +301,11 @@ def _set_aside(batch: Batch, old: Current, head: ObjectHead) -> None:
 
 
 def _release(core: Core, batch: Batch, old: Current) -> None:
-    payload_key = keys.payload(old.bucket_id, old.key)
-    if old.known is None:
-        batch.delete(payload_key)  # a damaged object may have had one
-        return
-    head, tail = old.known
-    references.release_source(batch, payload_key, head.version, tail.source, core.now_us())
-    annotation_rows.drop(batch, head.version, tail)
-    usage.subtract(core.writer.incarnation, batch, old.bucket_id, head)
+    if old.is_there:
+        payload_key = keys.payload(old.bucket_id, old.key)
+        destroy(core, batch, old.bucket_id, payload_key, old.known, _permit(old))
+
+
+def _permit(old: Current) -> Permit:
+    """What is replaced is destroyed only where no version is kept, and no lock can be."""
+    return Permit(damaged=not old.bucket.object_lock_enabled)

@@ -15,6 +15,7 @@ from objectd.errors import (
     DamagedRecord,
     InvalidArgument,
     ObjectdError,
+    ObjectLocked,
     ObjectNotFound,
     OperationAborted,
     PreconditionFailed,
@@ -24,6 +25,7 @@ from objectd.model.records import Bucket, Versioning
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.core import Core
 from objectd.objects.current import Current, current, current_bucket, read_current, remove
+from objectd.objects.destroying import Permit
 from objectd.objects.ids import version_id
 from objectd.objects.settings import DELETE_KEYS_MAX
 from objectd.objects.versions import Deleted, Key, delete_version
@@ -35,11 +37,13 @@ VERSIONED_A_COMMIT = 15
 
 @attrs.frozen
 class Unwanted:
-    """What is to be deleted: a version for good, or for '' what is current."""
+    """What is to be deleted: a version for good, or for '' what is current. A version under a
+    GOVERNANCE retention goes only with `bypass_governance`."""
 
     key: str
     version_id: str = ""
     conditions: Conditions = NO_CONDITIONS
+    bypass_governance: bool = False
 
 
 _Numbered = tuple[int, bytes, Unwanted]
@@ -90,10 +94,20 @@ async def _delete(
             if unwanted.version_id:
                 named = Key(bucket.name, bucket.bucket_id, key)
                 version, conditions = unwanted.version_id, unwanted.conditions
-                done[number] = await delete_version(core, batch, named, version, conditions)
+                permit = Permit(
+                    bypass_governance=unwanted.bypass_governance,
+                    damaged=not bucket.object_lock_enabled,
+                )
+                done[number] = await delete_version(core, batch, named, version, conditions, permit)
             else:
                 done[number] = _remove(core, batch, found[key], unwanted.conditions)
-        except (DamagedRecord, InvalidArgument, ObjectNotFound, PreconditionFailed) as error:
+        except (
+            DamagedRecord,
+            InvalidArgument,
+            ObjectLocked,
+            ObjectNotFound,
+            PreconditionFailed,
+        ) as error:
             done[number] = error  # nothing was added to the batch for it
     return done
 

@@ -19,9 +19,9 @@ from objectd.model.records import (
     ObjectHead,
     ObjectTail,
 )
-from objectd.objects import annotation_rows, references, usage
 from objectd.objects.core import Core
 from objectd.objects.damage import decoded
+from objectd.objects.destroying import NO_PERMIT, Permit, destroy
 from objectd.objects.writer import Batch
 
 _log = Logger()
@@ -98,22 +98,22 @@ def put_marker(batch: Batch, bucket_id: int, key: bytes, head: ObjectHead) -> No
         batch.put(keys.null_version(bucket_id, key), encode(record))
 
 
-def take_away(core: Core, batch: Batch, bucket_id: int, key: bytes, old: Noncurrent) -> None:
-    """Delete a version or marker for good."""
-    batch.expect(At(old.row_key, old.row.revision))
-    batch.delete(old.row_key)
+def take_away(
+    core: Core,
+    batch: Batch,
+    bucket_id: int,
+    key: bytes,
+    old: Noncurrent,
+    permit: Permit = NO_PERMIT,
+) -> None:
+    """Delete a version or marker for good. Raises `ObjectLocked`, before anything is changed."""
     _, _, version = keys.version_fields(old.row_key)
     payload_key = keys.version_payload(bucket_id, version)
-    if old.known is None:
-        batch.delete(payload_key)  # a damaged version may have had one
-        return
-    head, tail = old.known
-    references.release_source(batch, payload_key, version, tail.source, core.now_us())
-    annotation_rows.drop(batch, version, tail)
-    if head.version_is_null:
+    destroy(core, batch, bucket_id, payload_key, old.known, permit)
+    batch.expect(At(old.row_key, old.row.revision))
+    batch.delete(old.row_key)
+    if old.known is not None and old.known[0].version_is_null:
         batch.delete(keys.null_version(bucket_id, key))
-    if not head.is_delete_marker:
-        usage.subtract(core.writer.incarnation, batch, bucket_id, head)
 
 
 async def promote(

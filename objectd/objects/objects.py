@@ -22,6 +22,7 @@ from objectd.model.records import (
     BucketName,
     Headers,
     InRow,
+    Lock,
     Nothing,
     ObjectHead,
     ObjectTail,
@@ -38,6 +39,7 @@ from objectd.objects.names import check_metadata, key_bytes
 from objectd.objects.object import Object, OpenObject
 from objectd.objects.putting import Guess, Version
 from objectd.objects.remembered import Remembered
+from objectd.objects.retention import check_lock
 from objectd.objects.settings import DELETE_KEYS_MAX, OBJECT_PUT_BYTES_MAX
 from objectd.objects.shield import shield
 from objectd.objects.tag_rules import check_tags
@@ -78,6 +80,7 @@ class Objects:
         declared: Declared = NOTHING_DECLARED,
         size_bytes: int | None = None,
         conditions: Conditions = NO_CONDITIONS,
+        lock: Lock | None = None,
         whole: Callable[[], bytes | None] = _not_there,
     ) -> Object:
         """Store an object, in place of the one that has the key.
@@ -85,13 +88,14 @@ class Objects:
         On return it is durable. Until then, and whatever fails, the key keeps what it had.
         Cancelled while the body comes in, nothing is stored; later, it may be.
         `conditions` are about what the object replaces at the moment that it does; where
-        they fail already before the body comes in, none of it is read. `whole` gives all of
-        the body if it is there already: that is cheaper than to read it.
+        they fail already before the body comes in, none of it is read. `lock` keeps what is put
+        from being destroyed; without a retention in it, it has the bucket's. `whole` gives all
+        of the body if it is there already: that is cheaper than to read it.
 
         Raises `BucketNotFound`, `KeyTooLong`, `BadDigest`, `IncompleteBody`, `InvalidTag`,
         `EntityTooLarge`, `InvalidArgument`, `OperationAborted`, `StoreFull`; with conditions
         `PreconditionFailed`, `ObjectNotFound` and, for `OperationAborted`,
-        `ConditionalConflict`.
+        `ConditionalConflict`; with a lock, `InvalidOperation` for a bucket without Object Lock.
         """
         raw_key = key_bytes(key)
         if metadata:
@@ -99,13 +103,19 @@ class Objects:
         if tags:
             check_tags(tags)
         place = await self._buckets.get(bucket)
+        if lock is not None:
+            await check_lock(self._core, place, lock)
+        if lock is not None or place.default_retention is not None:
+            declared.require_for_lock("Put Object")
         if conditions:
             (await read_current(self._core, place, raw_key)).check(conditions, bucket)
         data = body if isinstance(body, bytes) else whole()
         ingested = await self._ingested(body if data is None else data, declared, size_bytes)
         checksums = (ingested.checksum,)
         source = InRow() if ingested.payload else Nothing()
-        tail = ObjectTail(source, headers, dict(metadata or {}), checksums, dict(tags or {}))
+        tail = ObjectTail(
+            source, headers, dict(metadata or {}), checksums, dict(tags or {}), lock=lock
+        )
         version = self._version(place, raw_key, ingested, tail, conditions)
         with conditions.telling_conflicts():
             return await shield(version.put())
@@ -155,15 +165,23 @@ class Objects:
         return OpenObject(self._core, object_, payload, ticket)
 
     async def delete(
-        self, bucket: str, key: str, *, version_id: str = "", conditions: Conditions = NO_CONDITIONS
+        self,
+        bucket: str,
+        key: str,
+        *,
+        version_id: str = "",
+        conditions: Conditions = NO_CONDITIONS,
+        bypass_governance: bool = False,
     ) -> Deleted:
         """Delete an object; that there is none is no error.
 
         Where versioning is or was on, a delete marker becomes the newest version instead. With a
         version, that one is deleted for good, and what was beneath it may become current. Raises
-        `BucketNotFound`, `InvalidArgument`, and with conditions what `put` raises for them.
+        `BucketNotFound`, `InvalidArgument`, `ObjectLocked` for a version that is locked, and with
+        conditions what `put` raises for them.
         """
-        [deleted] = await self.delete_many(bucket, [Unwanted(key, version_id, conditions)])
+        unwanted = Unwanted(key, version_id, conditions, bypass_governance)
+        [deleted] = await self.delete_many(bucket, [unwanted])
         if isinstance(deleted, ObjectdError):
             raise deleted
         return deleted
@@ -175,8 +193,8 @@ class Objects:
         after the other.
 
         Returns for each what was done, or why it was not: `PreconditionFailed`,
-        `ObjectNotFound`, `InvalidArgument`. Raises `BucketNotFound`, `OperationAborted`; then
-        some of them may be deleted.
+        `ObjectNotFound`, `InvalidArgument`, `ObjectLocked`. Raises `BucketNotFound`,
+        `OperationAborted`; then some of them may be deleted.
         """
         if len(unwanted) > DELETE_KEYS_MAX:
             raise InvalidArgument(f"at most {DELETE_KEYS_MAX} keys can be deleted at once")

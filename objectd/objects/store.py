@@ -34,6 +34,7 @@ from objectd.objects.lifecycle.passes import LifecyclePasses
 from objectd.objects.listing import Listings
 from objectd.objects.loading import Loads
 from objectd.objects.locks import KeyLocks
+from objectd.objects.object_lock import ObjectLocks
 from objectd.objects.objects import Objects
 from objectd.objects.part_copying import PartCopies
 from objectd.objects.reads import Reads
@@ -41,7 +42,9 @@ from objectd.objects.renaming import Renames
 from objectd.objects.settings import ObjectSettings
 from objectd.objects.shield import shield
 from objectd.objects.tags import Tags
+from objectd.objects.trusted_time import TrustedTime, advance_or_say_why
 from objectd.objects.uploads import Uploads
+from objectd.objects.uptime import Uptime, machine_uptime
 from objectd.objects.version_listing import VersionListings
 from objectd.objects.versions import Versions
 from objectd.objects.writer import Batch, Writer
@@ -73,6 +76,8 @@ class ObjectStore:
     configurations: Configurations
     lifecycles: Lifecycles
     lifecycle_passes: LifecyclePasses
+    object_locks: ObjectLocks
+    trusted_time: TrustedTime
     collector: Collector
     sweep: Sweep
     abandoned: AbandonedUploads
@@ -106,6 +111,7 @@ async def open_store(
     run_in_thread: RunInThread,
     now_us: Callable[[], int] = wall_clock_us,
     random_bytes: Callable[[int], bytes] = os.urandom,
+    uptime: Callable[[], Uptime] = machine_uptime,
     settings: ObjectSettings = ObjectSettings(),
     body_memory_bytes: int = BODY_MEMORY_BYTES,
     living: Collection[int] = (),
@@ -116,6 +122,7 @@ async def open_store(
     A new one is made if both are empty. What a newer version wrote is refused with
     `FormatUnsupported` before anything is touched. All earlier incarnations are fenced but
     those that are `living`: processes that joined the store and are still there.
+    `uptime` is the clock of the machine, by which locks end (`objectd.objects.trusted_time`).
     `others_drained` waits for the reads of all incarnations but the one it is given
     (`objectd.objects.reads`). Bodies on their way in share about `body_memory_bytes`.
     """
@@ -140,9 +147,12 @@ async def open_store(
     await blobs.begin(format_.store_uuid, format_.digest_key, incarnation)
     await usage.fold(metadata, writer, lambda shard: shard not in unfenced)
     reads = Reads(others_drained and partial(others_drained, incarnation))
-    return _assembled(
-        metadata, blobs, writer, format_, reads, run_in_thread, now_us, settings, body_memory_bytes
+    clocks = now_us, uptime
+    store = _assembled(
+        metadata, blobs, writer, format_, reads, run_in_thread, clocks, settings, body_memory_bytes
     )
+    await advance_or_say_why(store.trusted_time)
+    return store
 
 
 async def join_store(
@@ -153,6 +163,7 @@ async def join_store(
     clock: IReactorTime,
     run_in_thread: RunInThread,
     now_us: Callable[[], int] = wall_clock_us,
+    uptime: Callable[[], Uptime] = machine_uptime,
     settings: ObjectSettings = ObjectSettings(),
     body_memory_bytes: int = BODY_MEMORY_BYTES,
     reads: Reads,
@@ -170,8 +181,9 @@ async def join_store(
     await blobs.begin(format_.store_uuid, format_.digest_key, incarnation)
     attempts_max = settings.commit_attempts_max
     writer = Writer(metadata, incarnation, clock=clock, commit_attempts_max=attempts_max)
+    clocks = now_us, uptime
     return _assembled(
-        metadata, blobs, writer, format_, reads, run_in_thread, now_us, settings, body_memory_bytes
+        metadata, blobs, writer, format_, reads, run_in_thread, clocks, settings, body_memory_bytes
     )
 
 
@@ -182,7 +194,7 @@ def _assembled(
     format_: Format,
     reads: Reads,
     run_in_thread: RunInThread,
-    now_us: Callable[[], int],
+    clocks: tuple[Callable[[], int], Callable[[], Uptime]],
     settings: ObjectSettings,
     body_memory_bytes: int,
 ) -> ObjectStore:
@@ -194,7 +206,8 @@ def _assembled(
         memory_bytes=body_memory_bytes,
         etag=settings.etag,
     )
-    core = Core(metadata, blobs, writer, intake, ids, reads, KeyLocks(), now_us, settings)
+    now_us, uptime = clocks
+    core = Core(metadata, blobs, writer, intake, ids, reads, KeyLocks(), now_us, settings, uptime)
     return assemble(core, format_)
 
 
@@ -224,6 +237,8 @@ def assemble(core: Core, format_: Format) -> ObjectStore:
         configurations=configurations,
         lifecycles=Lifecycles(core, buckets, configurations),
         lifecycle_passes=LifecyclePasses(core),
+        object_locks=ObjectLocks(core, buckets, versions),
+        trusted_time=TrustedTime(core),
         collector=Collector(core),
         sweep=Sweep(core),
         abandoned=AbandonedUploads(core),

@@ -26,6 +26,7 @@ from objectd.model.records import (
     Bucket,
     Headers,
     InBlob,
+    Lock,
     Part,
     Source,
     Upload,
@@ -46,6 +47,7 @@ from objectd.objects.damage import decoded
 from objectd.objects.ingest import Ingested
 from objectd.objects.names import check_metadata, key_bytes
 from objectd.objects.publishing import Placement, publish
+from objectd.objects.retention import check_lock
 from objectd.objects.settings import LIST_ENTRIES_MAX, PART_BYTES_MAX, PART_NUMBER_MAX
 from objectd.objects.shield import shield
 from objectd.objects.tag_rules import check_tags
@@ -87,14 +89,18 @@ class Uploads:
         tags: Mapping[str, str] | None = None,
         checksum_algorithm: str = "",
         checksum_kind: str = "",
+        lock: Lock | None = None,
     ) -> UploadId:
-        """Begin an upload. Raises `BucketNotFound`, `KeyTooLong`, `MetadataTooLarge`,
-        `InvalidTag`, and `InvalidOperation` for a checksum that cannot be had of parts."""
+        """Begin an upload; `lock` is that of the object when it is complete. Raises
+        `BucketNotFound`, `KeyTooLong`, `MetadataTooLarge`, `InvalidTag`, and `InvalidOperation`
+        for a checksum that cannot be had of parts, or a lock in a bucket without Object Lock."""
         raw_key = key_bytes(key)
         check_metadata(metadata or {})
         check_tags(tags or {})
         algorithm, kind = multipart_checksum(checksum_algorithm, checksum_kind)
         place = await self._buckets.get(bucket)
+        if lock is not None:
+            await check_lock(self._core, place, lock)
         upload = Upload(
             state=UploadState.OPEN,
             upload=self._core.ids.uid(),
@@ -106,6 +112,7 @@ class Uploads:
             tags=dict(tags or {}),
             checksum_algorithm=algorithm,
             checksum_kind=kind,
+            lock=lock,
         )
         row_key = keys.upload(place.bucket_id, raw_key, upload.started_us, upload.upload)
 
@@ -136,6 +143,8 @@ class Uploads:
         and what `Objects.put` raises.
         """
         place, upload = await self.place_for_part(bucket, key, upload_id, number)
+        if upload.lock is not None:
+            declared.require_for_lock("Put Part")
         ingested = await self._core.intake.take(
             BytesStream(body) if isinstance(body, bytes) else body,
             _wanted(upload, declared),

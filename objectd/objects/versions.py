@@ -22,11 +22,11 @@ from objectd.interfaces import Absent, At, Present, Row
 from objectd.model import keys
 from objectd.model.codec import decode_object, decode_object_head, encode_object
 from objectd.model.records import JournalKind, NullVersion, ObjectHead, ObjectTail
-from objectd.objects import annotation_rows, references, usage
 from objectd.objects.buckets import Buckets
 from objectd.objects.conditions import Conditions
 from objectd.objects.core import Core
 from objectd.objects.damage import decoded
+from objectd.objects.destroying import NO_PERMIT, Known, Permit, destroy
 from objectd.objects.ids import VersionId, version_id
 from objectd.objects.names import key_bytes
 from objectd.objects.noncurrent import (
@@ -171,10 +171,19 @@ class Deleted:
 
 
 async def delete_version(
-    core: Core, batch: Batch, key: Key, version: str, conditions: Conditions
+    core: Core,
+    batch: Batch,
+    key: Key,
+    version: str,
+    conditions: Conditions,
+    permit: Permit = NO_PERMIT,
 ) -> Deleted:
     """Delete a version or marker for good; that there is none is no error. If it was the newest,
-    the next one becomes the current object unless that is a delete marker."""
+    the next one becomes the current object unless that is a delete marker.
+
+    Raises `ObjectLocked` for what `permit`, given the trusted time, does not cover. Whatever it
+    raises, the batch is of use for other keys.
+    """
     found = await find_version(core, key, version)
     if found is None:
         conditions.check_write(key.bucket, key.text, None)
@@ -182,48 +191,43 @@ async def delete_version(
     if found.row_key == key.row_key:
         known = _known(found.row)
         _check(conditions, key, known)
-        await _delete_current(core, batch, key, found, known)
+        permit = await permit.timed(core, known)
+        await _delete_current(core, batch, key, found, known, permit)
         return Deleted(version)
     old = noncurrent(found.row_key, found.row)
     _check(conditions, key, old.known)
     is_marker = old.known is not None and old.known[0].is_delete_marker
+    permit = await permit.timed(core, old.known)
+    take_away(core, batch, key.bucket_id, key.raw, old, permit)
     if not old.is_version:  # a damaged one may be a delete marker
         await _uncover(core, batch, key, old)
-    take_away(core, batch, key.bucket_id, key.raw, old)
     _, _, uid = keys.version_fields(old.row_key)
     core.journal(batch, JournalKind.VERSION_DELETED, key.bucket_id, key=key.raw, version=uid)
     return Deleted(version, is_marker)
 
 
-_Known = tuple[ObjectHead, ObjectTail] | None
-
-
-def _known(row: Row) -> _Known:
+def _known(row: Row) -> Known:
     try:
         return decode_object(row.value)
     except DamagedRecord:
         return None
 
 
-def _check(conditions: Conditions, key: Key, known: _Known) -> None:
+def _check(conditions: Conditions, key: Key, known: Known) -> None:
     if known is None:
         conditions.check_damaged()
     else:
         conditions.check_write(key.bucket, key.text, known[0])
 
 
-async def _delete_current(core: Core, batch: Batch, key: Key, found: Found, known: _Known) -> None:
+async def _delete_current(
+    core: Core, batch: Batch, key: Key, found: Found, known: Known, permit: Permit
+) -> None:
     head = decode_object_head(found.row.value)  # which has told its id
+    payload_key = keys.payload(key.bucket_id, key.raw)
+    destroy(core, batch, key.bucket_id, payload_key, known, permit)
     batch.expect(At(key.row_key, found.row.revision))
     batch.delete(key.row_key)
-    payload_key = keys.payload(key.bucket_id, key.raw)
-    if known is None:
-        batch.delete(payload_key)  # a damaged version may have had one
-    else:
-        tail = known[1]
-        references.release_source(batch, payload_key, head.version, tail.source, core.now_us())
-        annotation_rows.drop(batch, head.version, tail)
-        usage.subtract(core.writer.incarnation, batch, key.bucket_id, head)
     newest = await newest_version(core.metadata, key.bucket_id, key.raw)
     expect_newest(batch, key.bucket_id, key.raw, newest)
     if newest is not None and newest.is_version:
@@ -264,6 +268,13 @@ class Versions:
 
     _core: Core
     _buckets: Buckets
+
+    async def find(self, bucket: str, key: str, version: str) -> tuple[ObjectHead, ObjectTail]:
+        """What is said of a version, of the newest one for ''. Raises as `Objects.head`."""
+        name = await self._buckets.named(bucket)
+        named = Key(bucket, name.bucket_id, key_bytes(key))
+        found = await require_version(self._core, named, version, versioned=name.versioned)
+        return decode_object(found.row.value)
 
     async def amend(
         self, bucket: str, key: str, version: str, change: Amend, kind: JournalKind

@@ -126,7 +126,7 @@ def declared_in(fields: Mapping[bytes, bytes], body: VerifiedBody) -> Declared:
                 "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or "
                 "x-amz-trailer headers were found.",
             )
-        return Declared(md5)
+        return Declared(md5, is_sent=True)
     [field] = found
     header, sent = field.decode("latin-1"), fields.get(field)
     algorithm = header.removeprefix(_PREFIX.decode()).upper()
@@ -135,7 +135,7 @@ def declared_in(fields: Mapping[bytes, bytes], body: VerifiedBody) -> Declared:
         raise BadDigest("x-amz-sdk-checksum-algorithm", announced.decode("latin-1"), algorithm)
     if header not in body.trailer_names:
         in_head = _in_head(sent, algorithm)
-        return Declared(md5, algorithm, lambda: in_head)
+        return Declared(md5, algorithm, lambda: in_head, is_sent=True)
 
     def value() -> bytes | None:
         in_head = _in_head(sent, algorithm)
@@ -146,7 +146,7 @@ def declared_in(fields: Mapping[bytes, bytes], body: VerifiedBody) -> Declared:
             raise BadDigest(header, (in_head or b"").hex(), in_trailer.hex())
         return in_trailer
 
-    return Declared(md5, algorithm, value)
+    return Declared(md5, algorithm, value, is_sent=True)
 
 
 def _in_head(sent: bytes | None, algorithm: str) -> bytes | None:

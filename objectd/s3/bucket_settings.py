@@ -86,10 +86,6 @@ async def get_bucket_website(call: Call, *, Bucket: str) -> Answer:
     return await _absent(call, Bucket, "NoSuchWebsiteConfiguration")
 
 
-async def get_object_lock_configuration(call: Call, *, Bucket: str) -> Answer:
-    return await _absent(call, Bucket, "ObjectLockConfigurationNotFoundError")
-
-
 async def get_public_access_block(call: Call, *, Bucket: str) -> Answer:
     return await _absent(call, Bucket, "NoSuchPublicAccessBlockConfiguration")
 

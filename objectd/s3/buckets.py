@@ -20,6 +20,7 @@ async def create_bucket(
     Bucket: str,
     ACL: str = "private",
     CreateBucketConfiguration: Mapping[str, object] | None = None,
+    ObjectLockEnabledForBucket: bool = False,
     ObjectOwnership: str = "BucketOwnerEnforced",
 ) -> Answer:
     require_private(ACL)
@@ -36,6 +37,7 @@ async def create_bucket(
         account=call.principal.account,
         region=str(region or call.region),
         tags=tags,
+        object_lock=ObjectLockEnabledForBucket,
     )
     return Answer({"Location": f"/{Bucket}"})
 

@@ -21,6 +21,7 @@ from objectd.s3.call import Answer, Call
 from objectd.s3.conditions import write_conditions
 from objectd.s3.lifecycle import shown_expiration
 from objectd.s3.multipart import part_checksums
+from objectd.s3.object_lock import given_lock
 from objectd.s3.owners import require_owner
 from objectd.s3.tagging import tags_in_header
 
@@ -78,6 +79,9 @@ async def copy_object(
     IfNoneMatch: str = "",
     Metadata: Mapping[str, str] | None = None,
     MetadataDirective: str = "COPY",
+    ObjectLockLegalHoldStatus: str = "",
+    ObjectLockMode: str = "",
+    ObjectLockRetainUntilDate: int | None = None,
     StorageClass: str = "",
     Tagging: str = "",
     TaggingDirective: str = "COPY",
@@ -89,6 +93,7 @@ async def copy_object(
     metadata_is_own = _is_replaced("metadata", MetadataDirective)
     tags_are_own = _is_replaced("tagging", TaggingDirective)
     redirect = WebsiteRedirectLocation
+    lock = given_lock(ObjectLockMode, ObjectLockRetainUntilDate, ObjectLockLegalHoldStatus)
     source = copy_source(CopySource)
     await _require_source_owner(call, source, ExpectedSourceBucketOwner)
     copied = await call.store.copies.copy(
@@ -104,6 +109,7 @@ async def copy_object(
             website_redirect_location=redirect,
             storage_class=StorageClass,
             annotations=_are_annotations_copied(AnnotationDirective),
+            lock=lock,
         ),
         source_conditions=Conditions(
             CopySourceIfMatch,

@@ -19,6 +19,7 @@ CODES: dict[type[ObjectdError], str] = {
     errors.BucketAlreadyOwnedByYou: "BucketAlreadyOwnedByYou",
     errors.BucketNotEmpty: "BucketNotEmpty",
     errors.BucketNotFound: "NoSuchBucket",
+    errors.BucketStateInvalid: "InvalidBucketState",
     errors.ChecksumKindMismatch: "BadDigest",
     errors.ConditionalConflict: "ConditionalRequestConflict",
     errors.DeleteMarkerFound: "NoSuchKey",
@@ -38,7 +39,10 @@ CODES: dict[type[ObjectdError], str] = {
     errors.KeyTooLong: "KeyTooLongError",
     errors.MetadataTooLarge: "MetadataTooLarge",
     errors.NotModified: "NotModified",
+    errors.ObjectLockConfigurationNotFound: "ObjectLockConfigurationNotFoundError",
+    errors.ObjectLocked: "AccessDenied",
     errors.ObjectNotFound: "NoSuchKey",
+    errors.ObjectNotLocked: "NoSuchObjectLockConfiguration",
     errors.OperationAborted: "OperationAborted",
     errors.OutcomeUnknown: "ServiceUnavailable",
     errors.PartNotFound: "InvalidPartNumber",
@@ -73,6 +77,8 @@ def _message(error: ObjectdError) -> str | None:
         case errors.InvalidArgument() | errors.InvalidBucketName() | errors.InvalidOperation():
             return str(error)
         case errors.InvalidTag() | errors.TooManyTags():
+            return str(error)
+        case errors.BucketStateInvalid() | errors.ObjectLocked():
             return str(error)
         case errors.ChecksumKindMismatch():
             return str(error)
@@ -123,6 +129,7 @@ def _extra(error: ObjectdError) -> dict[str, str]:
             | errors.BucketAlreadyOwnedByYou(bucket=bucket)
             | errors.BucketNotEmpty(bucket=bucket)
             | errors.InvalidBucketName(bucket=bucket)
+            | errors.ObjectLockConfigurationNotFound(bucket=bucket)
         ):
             return {"BucketName": bucket}
         case _:

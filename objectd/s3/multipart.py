@@ -20,6 +20,7 @@ from objectd.s3.call import Answer, Call, canonical_id
 from objectd.s3.conditions import write_conditions
 from objectd.s3.lifecycle import shown_abortion, shown_expiration
 from objectd.s3.listings import check_filters, entries_max
+from objectd.s3.object_lock import given_lock
 from objectd.s3.tagging import tags_in_header
 
 
@@ -32,6 +33,9 @@ async def create_multipart_upload(
     ChecksumAlgorithm: str = "",
     ChecksumType: str = "",
     Metadata: Mapping[str, str] | None = None,
+    ObjectLockLegalHoldStatus: str = "",
+    ObjectLockMode: str = "",
+    ObjectLockRetainUntilDate: int | None = None,
     StorageClass: str = "STANDARD",
     Tagging: str = "",
     **headers: str,
@@ -47,6 +51,7 @@ async def create_multipart_upload(
         tags=tags_in_header(Tagging),
         checksum_algorithm=algorithm,
         checksum_kind=kind,
+        lock=given_lock(ObjectLockMode, ObjectLockRetainUntilDate, ObjectLockLegalHoldStatus),
     )
     return Answer(
         {

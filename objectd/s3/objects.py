@@ -25,6 +25,7 @@ from objectd.s3.call import Answer, Call
 from objectd.s3.conditions import line_conditions, write_conditions
 from objectd.s3.errors import to_s3_error
 from objectd.s3.lifecycle import shown_expiration
+from objectd.s3.object_lock import bypasses_governance, given_lock
 from objectd.s3.tagging import tags_in_header
 
 
@@ -37,6 +38,9 @@ async def put_object(
     IfMatch: str = "",
     IfNoneMatch: str = "",
     Metadata: Mapping[str, str] | None = None,
+    ObjectLockLegalHoldStatus: str = "",
+    ObjectLockMode: str = "",
+    ObjectLockRetainUntilDate: int | None = None,
     StorageClass: str = "STANDARD",
     Tagging: str = "",
     WriteOffsetBytes: int | None = None,
@@ -44,8 +48,11 @@ async def put_object(
 ) -> Answer:
     require_private(ACL)
     require_standard(StorageClass)
-    store: Callable[..., Awaitable[Object]] = call.store.objects.put
+    lock = given_lock(ObjectLockMode, ObjectLockRetainUntilDate, ObjectLockLegalHoldStatus)
+    store: Callable[..., Awaitable[Object]] = partial(call.store.objects.put, lock=lock)
     if WriteOffsetBytes is not None:
+        if lock is not None:
+            raise S3Error("InvalidRequest", "An append cannot lock what it appends to.")
         store = partial(call.store.appends.append, offset_bytes=WriteOffsetBytes)
     stored = await store(
         Bucket,
@@ -74,6 +81,7 @@ async def delete_object(
     *,
     Bucket: str,
     Key: str,
+    BypassGovernanceRetention: bool | None = None,
     IfMatch: str = "",
     IfMatchLastModifiedTime: int | None = None,
     IfMatchSize: int | None = None,
@@ -83,7 +91,11 @@ async def delete_object(
         if_match=IfMatch, size_bytes=IfMatchSize, modified_us=IfMatchLastModifiedTime
     )
     deleted = await call.store.objects.delete(
-        Bucket, Key, version_id=VersionId, conditions=conditions
+        Bucket,
+        Key,
+        version_id=VersionId,
+        conditions=conditions,
+        bypass_governance=await bypasses_governance(call, Bucket, BypassGovernanceRetention),
     )
     return Answer(
         {
@@ -93,15 +105,22 @@ async def delete_object(
     )
 
 
-async def delete_objects(call: Call, *, Bucket: str, Delete: Mapping[str, object]) -> Answer:
+async def delete_objects(
+    call: Call,
+    *,
+    Bucket: str,
+    Delete: Mapping[str, object],
+    BypassGovernanceRetention: bool | None = None,
+) -> Answer:
     lines = cast("Sequence[Mapping[str, object]]", Delete.get("Objects", ()))
     if not 1 <= len(lines) <= DELETE_KEYS_MAX:
         raise S3Error("MalformedXML")
     refusals = [_refusal(line) for line in lines]
     wanted = [line for line, error in zip(lines, refusals, strict=True) if error is None]
+    bypass = await bypasses_governance(call, Bucket, BypassGovernanceRetention)
     done = await call.store.objects.delete_many(
         Bucket,
-        [Unwanted(_key(line), _version(line), line_conditions(line)) for line in wanted],
+        [Unwanted(_key(line), _version(line), line_conditions(line), bypass) for line in wanted],
     )
     errors = [_error(line, error) for line, error in zip(lines, refusals, strict=True) if error]
     deleted: list[dict[str, object]] = []

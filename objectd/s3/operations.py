@@ -23,6 +23,7 @@ from objectd.s3 import (
     listings,
     multipart,
     object_attributes,
+    object_lock,
     objects,
     reading,
     renaming,
@@ -46,6 +47,9 @@ _CHECKSUMS = tuple(f"Checksum{name}" for name in ALGORITHMS)
 
 _STREAM = ("Body", "ContentLength", "ContentMD5", "ChecksumAlgorithm", *_CHECKSUMS)
 """The body and what is said of it; `objectd.s3.body` reads that, where trailers count too."""
+
+_DOCUMENT = ("ContentMD5", "ChecksumAlgorithm")
+"""What is said of a body that is a document, and compared with it."""
 
 _OVERRIDES = (
     "ResponseCacheControl",
@@ -216,7 +220,29 @@ OPERATIONS: dict[str, Operation] = {
             of_body=("ContentMD5", "ChecksumAlgorithm"),
         ),
         _row("s3:GetBucketWebsite", bucket_settings.get_bucket_website),
-        _row("s3:GetBucketObjectLockConfiguration", bucket_settings.get_object_lock_configuration),
+        _row("s3:GetBucketObjectLockConfiguration", object_lock.get_object_lock_configuration),
+        _row(
+            "s3:PutBucketObjectLockConfiguration",
+            object_lock.put_object_lock_configuration,
+            of_body=_DOCUMENT,
+            ignored=(_PAYER, "Token"),
+        ),
+        # With BypassGovernanceRetention these, and deletes of versions, need
+        # s3:BypassGovernanceRetention as well.
+        _row(
+            "s3:PutObjectRetention",
+            object_lock.put_object_retention,
+            of_body=_DOCUMENT,
+            ignored=(_PAYER,),
+        ),
+        _row("s3:GetObjectRetention", object_lock.get_object_retention, ignored=(_PAYER,)),
+        _row(
+            "s3:PutObjectLegalHold",
+            object_lock.put_object_legal_hold,
+            of_body=_DOCUMENT,
+            ignored=(_PAYER,),
+        ),
+        _row("s3:GetObjectLegalHold", object_lock.get_object_legal_hold, ignored=(_PAYER,)),
         _row("s3:GetBucketPublicAccessBlock", bucket_settings.get_public_access_block),
         _row("s3:GetAnalyticsConfiguration", bucket_settings.list_bucket_analytics_configurations),
         _row(

@@ -15,6 +15,7 @@ from objectd.s3.attributes import (
 from objectd.s3.call import Answer, Call
 from objectd.s3.lifecycle import shown_expiration
 from objectd.s3.multipart import require_part_number
+from objectd.s3.object_lock import shown_lock
 from objectd.s3.ranges import resolve_range
 
 
@@ -116,6 +117,7 @@ def shown(
         "PartsCount": part_count(object_) or None if part is not None else None,
         "VersionId": object_.version_id or None,
         **shown_headers(object_.tail.headers),
+        **shown_lock(object_.tail.lock),
     }
     if checksum_mode == "ENABLED":
         result.update(_checksums(object_, part, span))

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from objectd.background.collection import Collection
 from objectd.background.lifecycle import LifecycleWork
+from objectd.background.timekeeping import Timekeeping
 from objectd.errors import StoreBusy, StoreFull
 from objectd.process import control
 from objectd.process.control import Begin, Command, Event, Fenced, Incarnation, Ready, tell
@@ -64,6 +65,9 @@ class Owner(ChildService):
             owned_store(configuration, host, slots=control.SLOTS, living=self._told.living)
         )
         await make_buckets(owned.store, surroundings.environment, configuration.server.region)
+        timekeeping = Timekeeping(owned.store.trusted_time, self._reactor)
+        timekeeping.start()
+        started.push_async_callback(timekeeping.stop)
         collection = Collection(owned.store, self._reactor, configuration.collection)
         collection.start()
         started.push_async_callback(collection.stop)

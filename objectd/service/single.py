@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from objectd.background.collection import Collection
 from objectd.background.lifecycle import LifecycleWork
+from objectd.background.timekeeping import Timekeeping
 from objectd.interfaces import ITLSContexts
 from objectd.process.directory import locked
 from objectd.service.http import fitting, reload_certificate, site_of
@@ -69,6 +70,9 @@ class SingleProcess(ObjectdService):
         )
         credentials = await configuration.credentials.open(host)
         await make_buckets(store, surroundings.environment, server.region)
+        timekeeping = Timekeeping(store.trusted_time, self._reactor)
+        timekeeping.start()
+        started.push_async_callback(timekeeping.stop)
         collection = Collection(store, self._reactor, configuration.collection)
         collection.start()
         started.push_async_callback(collection.stop)

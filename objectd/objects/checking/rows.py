@@ -11,6 +11,7 @@ from objectd.model.records import (
     BlobTrash,
     Candidate,
     ClientToken,
+    ClockMark,
     Format,
     Incarnation,
     JournalEntry,
@@ -35,6 +36,7 @@ _OTHERS: dict[bytes, type[Record]] = {
     keys.CLIENT_TOKENS: ClientToken,
     keys.INCARNATIONS: Incarnation,
     keys.FORMAT: Format,
+    keys.CLOCK_MARK: ClockMark,
 }
 _IN_USE = {keys.BLOB_TRASH: keys.BLOBS, keys.MANIFEST_TRASH: keys.MANIFESTS}
 """What must not be there any more when something is in the trash."""

@@ -11,7 +11,7 @@ from objectd.errors import ConfigurationMalformed, InvalidArgument, InvalidOpera
 from objectd.model.lifecycle import LifecycleFilter, LifecycleRule
 from objectd.objects.names import utf8
 from objectd.objects.settings import KEY_BYTES_MAX
-from objectd.objects.tags import check_tags
+from objectd.objects.tag_rules import check_tags
 
 RULES_MAX = 1000
 RULE_ID_CHARS_MAX = 255

@@ -19,6 +19,7 @@ from objectd.objects import ListedPart, ObjectSettings, ObjectStore, open_store
 from objectd.objects.locks import KeyLocks
 from objectd.objects.opening import run_at_once
 from objectd.objects.store import assemble
+from objectd.objects.uptime import Uptime
 
 _T = TypeVar("_T")
 _E = TypeVar("_E", bound=Exception)
@@ -94,6 +95,7 @@ class StoreCase(SynchronousTestCase):
         self.blobs = MemoryBlobs()
         self.clock = Clock()
         self.now_us = NOON_US
+        self.uptime = Uptime("boot", 0)
         self.store = self.opened()
         self.ok(self.store.buckets.create("photos"))
 
@@ -116,6 +118,7 @@ class StoreCase(SynchronousTestCase):
             clock=self.clock,
             run_in_thread=run_at_once,
             now_us=lambda: self.now_us,
+            uptime=lambda: self.uptime,
             settings=self.settings,
         )
 

@@ -98,7 +98,7 @@ class BucketTests(StoreCase):
         self.ok(self.store.collector.run_to_rest())
         page = self.ok(self.metadata.scan(Scan(b"\x20", b"~", limit=99)))
         kinds = {entry.key[:1] for entry in page.entries}
-        self.assertEqual(kinds, {keys.FORMAT, keys.INCARNATIONS})
+        self.assertEqual(kinds, {keys.CLOCK_MARK, keys.FORMAT, keys.INCARNATIONS})
 
     def test_not_empty(self) -> None:
         """A bucket with an object in it is not deleted."""

@@ -112,9 +112,7 @@ class VersionListingCase(StoreCase):
 
 class LawTests(VersionListingCase):
     @given(st.lists(CHANGES, max_size=25), PAGE_SIZES, PREFIXES, DELIMITERS)
-    def test_pages(
-        self, changes: Sequence[Change], size: int, prefix: str, delimiter: str
-    ) -> None:
+    def test_pages(self, changes: Sequence[Change], size: int, prefix: str, delimiter: str) -> None:
         """Pages of any size, followed by their markers, show what the model has, in order."""
         self.begin(changes)
         found: list[tuple[str, ...]] = []
@@ -151,9 +149,7 @@ class LawTests(VersionListingCase):
         found: list[tuple[str, str]] = []
         markers = "", ""
         for _ in range(PAGES_MAX):
-            page = self.page(
-                key_marker=markers[0], version_id_marker=markers[1], entries_max=size
-            )
+            page = self.page(key_marker=markers[0], version_id_marker=markers[1], entries_max=size)
             found += [(each.key, each.version_id) for each in page.versions]
             expected = self.plain.listed()
             for line in shown(page):
@@ -257,9 +253,7 @@ class PageTests(VersionListingCase):
         [version, dog] = self.page().versions
         self.assertEqual((version.is_latest, dog.is_latest), (False, True))
         self.assertEqual(version.version_id, self.plain.keys["cat"][1].name)
-        self.assertEqual(
-            [v.key for v in self.followed(1)], ["cat", "dog"]
-        )
+        self.assertEqual([v.key for v in self.followed(1)], ["cat", "dog"])
 
     def test_many_versions_of_a_key(self) -> None:
         """A page goes on through more versions than one look shows."""

@@ -27,7 +27,7 @@ from objectd.testing.http import ClientResponse, Connection, parse_responses
 from objectd.testing.s3 import MemoryServer
 from objectd.testing.simulation.audit import audit
 from objectd.testing.simulation.schedule import Process
-from objectd.testing.simulation.world import SETTINGS, Faults, Worker, World
+from objectd.testing.simulation.world import SETTINGS, UPTIME, Faults, Worker, World
 
 __all__ = ["BUCKET", "RacingClient", "RacingServers"]
 
@@ -78,6 +78,7 @@ class RacingServers:
             clock=worker.clock,
             run_in_thread=worker.run_in_thread,
             now_us=self._world.wall_clock_us,
+            uptime=lambda: UPTIME,
             random_bytes=self.random.randbytes,
             settings=SETTINGS,
         )

@@ -134,6 +134,6 @@ class BucketTests(SynchronousTestCase):
             "NotImplemented",
             self.s3.create_bucket,
             Bucket="photos",
-            ObjectLockEnabledForBucket=True,
+            GrantRead="id=somebody",
         )
         self.assertEqual(self.names(), [])

@@ -20,6 +20,7 @@ from objectd.metadata.memory import MemoryMetadata
 from objectd.model.records import Versioning
 from objectd.objects.opening import run_at_once
 from objectd.objects.store import open_store
+from objectd.objects.uptime import Uptime
 from objectd.protocol.messages import Headers, HttpRequest, Response
 from objectd.protocol.model import load_s3_model
 from objectd.s3.application import S3Application, S3Settings
@@ -92,6 +93,7 @@ class Twin:
                 clock=Clock(),
                 run_in_thread=run_at_once,
                 now_us=lambda: NOW_US,
+                uptime=lambda: Uptime("boot", 0),
                 random_bytes=bytes,
             )
         )

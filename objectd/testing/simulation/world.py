@@ -35,6 +35,7 @@ from objectd.model.records import JournalEntry, JournalKind
 from objectd.objects.reads import Reads
 from objectd.objects.settings import ObjectSettings
 from objectd.objects.store import ObjectStore, join_store, open_store
+from objectd.objects.uptime import Uptime
 from objectd.testing.simulation.asking import Asker, Undecided
 from objectd.testing.simulation.audit import audit
 from objectd.testing.simulation.beliefs import Beliefs
@@ -43,6 +44,9 @@ from objectd.testing.simulation.drives import DriveAccess, Drives
 from objectd.testing.simulation.history import Violated
 from objectd.testing.simulation.metadata import Connection, Line, MetadataOwner
 from objectd.testing.simulation.schedule import Process, ProcessDied, Schedule, StepClock
+
+UPTIME = Uptime("simulated", 0)
+"""Only the wall clock goes on, and it is followed: nothing is locked here."""
 
 STEPS_MAX = 60_000
 CACHE_BYTES_MAX = 8000
@@ -104,6 +108,7 @@ class Worker(Process):
             clock=self.clock,
             run_in_thread=self.run_in_thread,
             now_us=self._world.wall_clock_us,
+            uptime=lambda: UPTIME,
             random_bytes=self.schedule.random.randbytes,
             settings=SETTINGS,
             others_drained=self.connection.others_drained,
@@ -123,6 +128,7 @@ class Worker(Process):
             clock=self.clock,
             run_in_thread=self.run_in_thread,
             now_us=self._world.wall_clock_us,
+            uptime=lambda: UPTIME,
             settings=SETTINGS,
             body_memory_bytes=1 << 20,
             reads=Reads(others_drained),
