@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from objectd.objects.settings import ObjectSettings
     from objectd.objects.store import ObjectStore, open_store
     from objectd.objects.upload_listing import UploadId
+    from objectd.objects.version_listing import ListedVersion, VersionPage
     from objectd.streams import BytesStream, ByteStream
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Declared",
     "ListedObject",
     "ListedPart",
+    "ListedVersion",
     "Object",
     "ObjectName",
     "ObjectPage",
@@ -46,6 +48,7 @@ __all__ = [
     "OpenObject",
     "Overrides",
     "UploadId",
+    "VersionPage",
     "open_directory",
     "open_in_memory",
     "open_store",
@@ -60,6 +63,7 @@ _PLACES = {
     "Declared": "objectd.objects.checksums",
     "ListedObject": "objectd.objects.listing",
     "ListedPart": "objectd.objects.completing",
+    "ListedVersion": "objectd.objects.version_listing",
     "Object": "objectd.objects.object",
     "ObjectName": "objectd.objects.copying",
     "ObjectPage": "objectd.objects.listing",
@@ -69,6 +73,7 @@ _PLACES = {
     "OpenObject": "objectd.objects.object",
     "Overrides": "objectd.objects.copying",
     "UploadId": "objectd.objects.upload_listing",
+    "VersionPage": "objectd.objects.version_listing",
     "open_directory": "objectd.objects.opening",
     "open_in_memory": "objectd.objects.opening",
     "open_store": "objectd.objects.store",

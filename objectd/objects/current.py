@@ -32,7 +32,7 @@ from objectd.model.records import (
 from objectd.objects import usage
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.core import Core
-from objectd.objects.destroying import Permit, destroy
+from objectd.objects.destroying import DAMAGED_TOO, NO_PERMIT, Permit, destroy
 from objectd.objects.ids import version_id
 from objectd.objects.noncurrent import (
     Noncurrent,
@@ -92,13 +92,9 @@ class Current:
             return None
 
     def is_kept(self, head: ObjectHead) -> bool:
-        """What is there becomes noncurrent when something takes its place."""
-        match self.bucket.versioning:
-            case Versioning.ENABLED:
-                return True
-            case Versioning.SUSPENDED:
-                return not head.version_is_null
-        return False
+        """Where versioning is or was on: what is there becomes noncurrent when something takes
+        its place."""
+        return self.bucket.versioning is Versioning.ENABLED or not head.version_is_null
 
     def time_after(self, now_us: int) -> int:
         """A time for the next version: later than those of all others, whatever the clock
@@ -250,7 +246,15 @@ def remove(core: Core, batch: Batch, old: Current) -> ObjectHead | None:
 def make_room(core: Core, batch: Batch, old: Current) -> None:
     """What is there is about to be replaced: it becomes noncurrent, or lets its bytes go."""
     batch.expect(Present(keys.live(old.bucket_id, old.bucket.versioning)), old.expectation)
-    if old.known is None and old.bucket.versioning:
+    if old.bucket.versioning is Versioning.NEVER:
+        _release(core, batch, old)
+    else:
+        _make_room_above(core, batch, old)
+
+
+def _make_room_above(core: Core, batch: Batch, old: Current) -> None:
+    """What is there, or beneath it, stays; but for the null version if the next one is it."""
+    if old.known is None:
         expect_newest(batch, old.bucket_id, old.key, old.newest)
     head = old.head
     if head is not None and old.is_kept(head):
@@ -308,4 +312,4 @@ def _release(core: Core, batch: Batch, old: Current) -> None:
 
 def _permit(old: Current) -> Permit:
     """What is replaced is destroyed only where no version is kept, and no lock can be."""
-    return Permit(damaged=not old.bucket.object_lock_enabled)
+    return NO_PERMIT if old.bucket.object_lock_enabled else DAMAGED_TOO

@@ -49,6 +49,23 @@ class Unwanted:
 _Numbered = tuple[int, bytes, Unwanted]
 
 
+async def delete_one(core: Core, bucket: Bucket, key: bytes, unwanted: Unwanted) -> Deleted:
+    """As `Objects.delete`. To be run under `shield`."""
+
+    async def decide(batch: Batch) -> Deleted:
+        if unwanted.version_id:
+            return await _delete_version(core, batch, bucket, key, unwanted)
+        return _remove(core, batch, await read_current(core, bucket, key), unwanted.conditions)
+
+    row_key = keys.object_(bucket.bucket_id, key)
+    if not core.locks.take(row_key):
+        await core.locks.acquire(row_key)
+    try:
+        return await core.writer.transact(decide)
+    finally:
+        core.locks.release(row_key)
+
+
 async def delete_all(
     core: Core, bucket: Bucket, raw_keys: Sequence[bytes], unwanted: Sequence[Unwanted]
 ) -> list[Deleted | ObjectdError]:
@@ -61,8 +78,6 @@ async def delete_all(
             try:
                 done |= await core.writer.transact(partial(_delete, core, bucket, group))
             except (DamagedRecord, OperationAborted) as error:
-                if len(unwanted) == 1:
-                    raise
                 done |= {number: error for number, _, _ in group}
     return [done[number] for number in range(len(unwanted))]
 
@@ -92,13 +107,7 @@ async def _delete(
     for number, key, unwanted in group:
         try:
             if unwanted.version_id:
-                named = Key(bucket.name, bucket.bucket_id, key)
-                version, conditions = unwanted.version_id, unwanted.conditions
-                permit = Permit(
-                    bypass_governance=unwanted.bypass_governance,
-                    damaged=not bucket.object_lock_enabled,
-                )
-                done[number] = await delete_version(core, batch, named, version, conditions, permit)
+                done[number] = await _delete_version(core, batch, bucket, key, unwanted)
             else:
                 done[number] = _remove(core, batch, found[key], unwanted.conditions)
         except (
@@ -123,6 +132,18 @@ async def _read(core: Core, bucket: Bucket, raw_keys: Sequence[bytes]) -> dict[b
         if len(raw_keys) > VERSIONED_A_COMMIT:
             raise OperationAborted("versioning was enabled meanwhile: try again")
     return {key: await read_current(core, bucket, key) for key in raw_keys}
+
+
+async def _delete_version(
+    core: Core, batch: Batch, bucket: Bucket, key: bytes, unwanted: Unwanted
+) -> Deleted:
+    named = Key(bucket.name, bucket.bucket_id, key)
+    permit = Permit(
+        bypass_governance=unwanted.bypass_governance, damaged=not bucket.object_lock_enabled
+    )
+    return await delete_version(
+        core, batch, named, unwanted.version_id, unwanted.conditions, permit
+    )
 
 
 def _remove(core: Core, batch: Batch, old: Current, conditions: Conditions) -> Deleted:

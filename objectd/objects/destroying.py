@@ -60,6 +60,7 @@ class Permit:
 
 
 NO_PERMIT = Permit()
+DAMAGED_TOO = Permit(damaged=True)
 
 
 def destroy(

@@ -32,7 +32,7 @@ from objectd.objects.checksums import NOTHING_DECLARED, Declared
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.core import Core
 from objectd.objects.current import read_current
-from objectd.objects.deleting import Unwanted, delete_all
+from objectd.objects.deleting import Unwanted, delete_all, delete_one
 from objectd.objects.ids import version_id as version_id_of
 from objectd.objects.ingest import Ingested
 from objectd.objects.names import check_metadata, key_bytes
@@ -180,11 +180,11 @@ class Objects:
         `BucketNotFound`, `InvalidArgument`, `ObjectLocked` for a version that is locked, and with
         conditions what `put` raises for them.
         """
+        raw_key = key_bytes(key)
         unwanted = Unwanted(key, version_id, conditions, bypass_governance)
-        [deleted] = await self.delete_many(bucket, [unwanted])
-        if isinstance(deleted, ObjectdError):
-            raise deleted
-        return deleted
+        place = await self._buckets.get(bucket)
+        with conditions.telling_conflicts():
+            return await shield(delete_one(self._core, place, raw_key, unwanted))
 
     async def delete_many(
         self, bucket: str, unwanted: Sequence[Unwanted | str]

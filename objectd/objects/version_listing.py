@@ -150,7 +150,7 @@ class _Found:
         self._prefixes: list[str] = []
         self._common = b""
         """The common prefix that was found last."""
-        self._last = ("", "")
+        self._last: tuple[str, ObjectHead | None] = ("", None)
         self._more = False
 
     def scans(self, position: _Position) -> list[Scan]:
@@ -211,8 +211,11 @@ class _Found:
         return None
 
     def page(self) -> VersionPage:
-        markers = self._last if self._more else ("", "")
-        return VersionPage(self._versions, self._prefixes, markers)
+        if not self._more:
+            return VersionPage(self._versions, self._prefixes, ("", ""))
+        key, head = self._last
+        marker = VersionId(head.modified_us, head.version).text() if head is not None else ""
+        return VersionPage(self._versions, self._prefixes, (key, marker))
 
     def _end(self, objects: ScanPage) -> bytes:
         """All current objects before this key were seen, if there are more."""
@@ -240,17 +243,16 @@ class _Found:
             self._add(key, head, is_latest=is_latest)
 
     def _add(self, key: bytes, head: ObjectHead, *, is_latest: bool) -> None:
-        if not self._has_room():
-            return
-        text = key.decode()
-        self._versions.append(ListedVersion(text, head, is_latest))
-        self._last = text, VersionId(head.modified_us, head.version).text()
+        if self._has_room():
+            text = key.decode()
+            self._versions.append(ListedVersion(text, head, is_latest))
+            self._last = text, head
 
     def _add_prefix(self, common: bytes) -> None:
         if common != self._common and self._has_room():
             self._common = common
             self._prefixes.append(common.decode())
-            self._last = common.decode(), ""
+            self._last = common.decode(), None
 
     def _has_room(self) -> bool:
         self._more = len(self._versions) + len(self._prefixes) == self._max

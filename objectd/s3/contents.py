@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from string import ascii_letters, digits
 
 from objectd.model.records import ObjectHead
-from objectd.objects import ListedObject
+from objectd.objects import ListedObject, ListedVersion
 from objectd.protocol.quirks import url_encoded
 from objectd.protocol.scalars import MINUTE_US, SECOND_US, SECONDS_OF_MINUTE, iso_8601_minute
 from objectd.protocol.xml_text import Markup, escape
@@ -48,8 +48,43 @@ def contents(
         lines.append(
             f"<Contents><Key>{key}</Key>"
             f"<LastModified>{minute_text}{SECONDS_OF_MINUTE[second]}</LastModified>"
-            f"<ETag>&quot;{etag}&quot;</ETag><Size>{head.size_bytes}</Size>{end}"
+            f"<ETag>&quot;{etag}&quot;</ETag><Size>{head.size_bytes}</Size>{end}</Contents>"
         )
+    return Markup("".join(lines))
+
+
+def versions(
+    found: Sequence[ListedVersion], *, encoding: str | None, owner_id: Callable[[int], str]
+) -> Markup:
+    """The elements `Version` and `DeleteMarker`, as AWS has them: both in one order, by key and
+    of each key the newest first. So both are given to the document as its `Versions`."""
+    heads = [listed.head for listed in found]
+    keys = _encoded([listed.key for listed in found], _encoding(encoding))
+    etags = _encoded([head.etag for head in heads], escape)
+    lines = []
+    kind: tuple[object, ...] = ()
+    minute, minute_text, end = -1, "", ""
+    for listed, key, etag, head in zip(found, keys, etags, heads, strict=True):
+        its_kind = (head.storage_class, head.checksum_algorithm, head.checksum_kind, head.owner)
+        if its_kind != kind:
+            kind, end = its_kind, _end(head, owner_id)
+        its_minute = head.modified_us // MINUTE_US
+        if its_minute != minute:
+            minute, minute_text = its_minute, iso_8601_minute(its_minute)
+        second = head.modified_us % MINUTE_US // SECOND_US
+        line = (
+            f"<Key>{key}</Key><VersionId>{listed.version_id}</VersionId>"
+            f"<IsLatest>{'true' if listed.is_latest else 'false'}</IsLatest>"
+            f"<LastModified>{minute_text}{SECONDS_OF_MINUTE[second]}</LastModified>"
+        )
+        if head.is_delete_marker:
+            owner = _owner(head, owner_id)
+            lines.append(f"<DeleteMarker>{line}{owner}</DeleteMarker>")
+        else:
+            lines.append(
+                f"<Version>{line}<ETag>&quot;{etag}&quot;</ETag>"
+                f"<Size>{head.size_bytes}</Size>{end}</Version>"
+            )
     return Markup("".join(lines))
 
 
@@ -92,6 +127,8 @@ def _end(head: ObjectHead, owner_id: Callable[[int], str] | None) -> str:
             f"<ChecksumAlgorithm>{escape(head.checksum_algorithm)}</ChecksumAlgorithm>"
             f"<ChecksumType>{escape(head.checksum_kind)}</ChecksumType>"
         )
-    if owner_id is not None:
-        end += f"<Owner><ID>{owner_id(head.owner)}</ID></Owner>"
-    return end + "</Contents>"
+    return end + _owner(head, owner_id) if owner_id is not None else end
+
+
+def _owner(head: ObjectHead, owner_id: Callable[[int], str]) -> str:
+    return f"<Owner><ID>{owner_id(head.owner)}</ID></Owner>"

@@ -1,4 +1,4 @@
-"""ListObjects and ListObjectsV2."""
+"""ListObjects, ListObjectsV2 and ListObjectVersions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from objectd.objects.listing import after_key, after_marker
 from objectd.objects.settings import KEY_BYTES_MAX, LIST_ENTRIES_MAX
 from objectd.protocol.errors import S3Error, invalid_argument
 from objectd.s3.call import Answer, Call, canonical_id
-from objectd.s3.contents import common_prefixes, contents
+from objectd.s3.contents import common_prefixes, contents, versions
 
 _TOKEN_VERSION = b"\x01"
 _TOKEN_HEAD_BYTES = len(_TOKEN_VERSION) + 4
@@ -102,6 +102,53 @@ async def list_objects_v2(
                 encoding=EncodingType,
                 owner_id=_owner_ids(call) if FetchOwner else None,
             ),
+            "CommonPrefixes": common_prefixes(page.prefixes, encoding=EncodingType),
+        }
+    )
+
+
+async def list_object_versions(
+    call: Call,
+    *,
+    Bucket: str,
+    Prefix: str = "",
+    Delimiter: str = "",
+    KeyMarker: str = "",
+    VersionIdMarker: str | None = None,
+    MaxKeys: int = LIST_ENTRIES_MAX,
+    EncodingType: str | None = None,
+    OptionalObjectAttributes: Sequence[str] = (),
+) -> Answer:
+    """Where AWS's page says that the next markers are the first of what is not returned, its
+    server gives the last of what is, and takes markers so; after a common prefix, which is the
+    key marker then, there is no version id marker."""
+    _check_optional(OptionalObjectAttributes)
+    check_filters(Prefix, Delimiter)
+    if VersionIdMarker == "":
+        raise invalid_argument("version-id-marker", "", "A version-id marker cannot be empty.")
+    page_entries_max = entries_max(MaxKeys)
+    page = await call.store.version_listings.page(
+        Bucket,
+        prefix=Prefix,
+        delimiter=Delimiter,
+        key_marker=KeyMarker,
+        version_id_marker=VersionIdMarker or "",
+        entries_max=page_entries_max,
+    )
+    next_key, next_version = page.next_markers
+    return Answer(
+        {
+            "Name": Bucket,
+            "Prefix": Prefix,
+            "KeyMarker": KeyMarker,
+            "VersionIdMarker": VersionIdMarker or "",
+            "NextKeyMarker": next_key or None,
+            "NextVersionIdMarker": next_version or None,
+            "MaxKeys": page_entries_max,
+            "Delimiter": Delimiter or None,
+            "EncodingType": EncodingType,
+            "IsTruncated": page.more,
+            "Versions": versions(page.versions, encoding=EncodingType, owner_id=_owner_ids(call)),
             "CommonPrefixes": common_prefixes(page.prefixes, encoding=EncodingType),
         }
     )

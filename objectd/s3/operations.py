@@ -112,6 +112,7 @@ OPERATIONS: dict[str, Operation] = {
         _row("s3:GetBucketLocation", buckets.get_bucket_location),
         _row("s3:ListBucket", listings.list_objects, ignored=(_PAYER,)),
         _row("s3:ListBucket", listings.list_objects_v2, ignored=(_PAYER,)),
+        _row("s3:ListBucketVersions", listings.list_object_versions, ignored=(_PAYER,)),
         _row(
             "s3:PutObject",
             objects.put_object,

@@ -147,6 +147,22 @@ class CollectTests(VerbCase):
         self.assertEqual(self.said[-1], "rows that still wait: 1")
 
 
+class ClockTests(VerbCase):
+    def say_clock(self, *, confirms: bool = False) -> int:
+        return result_of(maintenance.clock(self.store, self.said.append, confirms=confirms))
+
+    def test_jumped(self) -> None:
+        """A wall clock that was set forward is a problem until it is confirmed."""
+        self.assertEqual(self.say_clock(), maintenance.PROBLEMS)
+        trusted, wall, advice = self.said
+        self.assertTrue(trusted.startswith("trusted time: 20"), trusted)
+        self.assertTrue(wall.startswith("wall clock: 20"), wall)
+        self.assertNotEqual(trusted.split(": ")[1], wall.split(": ")[1])
+        self.assertIn("objectd clock confirm", advice)
+        self.assertEqual(self.say_clock(confirms=True), maintenance.CLEAN)
+        self.assertEqual(self.say_clock(), maintenance.CLEAN)
+
+
 class CheckTests(VerbCase):
     def check(self, *, deep: bool = False, repairs: bool = False) -> int:
         self.said.clear()
@@ -207,8 +223,8 @@ class MistakeTests(SynchronousTestCase):
 
     def test_no_directory(self) -> None:
         """The data directory must be named."""
-        for verb in ("collect", "check"):
-            self.assertEqual(self.run_command(verb).exit_code, maintenance.FAILED)
+        for verbs in (["collect"], ["check"], ["clock", "show"], ["clock", "confirm"]):
+            self.assertEqual(self.run_command(*verbs).exit_code, maintenance.FAILED)
 
     def test_configuration(self) -> None:
         """A mistake in the configuration is one line."""

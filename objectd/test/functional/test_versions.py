@@ -115,6 +115,32 @@ class SingleTests(VersionsCase):
         self.assertEqual(self.found(), (404, False))
         self.client.delete_bucket(Bucket=BUCKET)
 
+    def test_listing(self) -> None:
+        """boto3's paginator finds every version and marker, in pages of any size."""
+        self.client.put_object(Bucket=BUCKET, Key="a/1", Body=b"before")
+        self.versioning("Enabled")
+        expected = [NULL]
+        for number in range(30):
+            key = f"{'ab'[number % 2]}/{number % 5}"
+            answer = self.client.put_object(Bucket=BUCKET, Key=key, Body=b"data" * number)
+            expected.append(answer["VersionId"])
+            if number % 7 == 0:
+                expected.append(self.client.delete_object(Bucket=BUCKET, Key=key)["VersionId"])
+        paginator = self.client.get_paginator("list_object_versions")
+        for size in (1, 7, 1000):
+            pages = paginator.paginate(Bucket=BUCKET, PaginationConfig={"PageSize": size})
+            found = [
+                line["VersionId"]
+                for page in pages
+                for line in page.get("Versions", []) + page.get("DeleteMarkers", [])
+            ]
+            self.assertEqual(sorted(found), sorted(expected))
+        pages = list(
+            paginator.paginate(Bucket=BUCKET, Delimiter="/", PaginationConfig={"PageSize": 1})
+        )
+        prefixes = [found["Prefix"] for page in pages for found in page["CommonPrefixes"]]
+        self.assertEqual(prefixes, ["a/", "b/"])
+
     def test_suspended(self) -> None:
         """While suspended the null version is replaced, and the others stay."""
         self.versioning("Enabled")

@@ -25,9 +25,9 @@ from objectd.testing.simulation.audit import audit
 
 __all__ = ["S3Machine"]
 
-LEFT_AT_THE_END = {b"f", b"i", b"k"}
-"""The format, the incarnation, and the tokens of today's renames: all that is in a store that
-holds nothing."""
+LEFT_AT_THE_END = {b"f", b"i", b"k", b"w"}
+"""The format, the incarnation, the tokens of today's renames, and the mark of the trusted time: all
+that is in a store that holds nothing."""
 
 STATUSES = {
     "InvalidPartNumber": "416",

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.blobs.memory import MemoryBlobs
 from objectd.errors import StoreFailed
-from objectd.interfaces import BlobFile, Commit, Entry, Row, Scan
+from objectd.interfaces import BlobFile, Commit, Entry, Row, Scan, ScanPage
 from objectd.metadata.memory import MemoryMetadata
 from objectd.model import keys
 from objectd.objects import ListedPart, ObjectSettings, ObjectStore, open_store
@@ -39,6 +39,7 @@ class InterposedMetadata(MemoryMetadata):
         super().__init__()
         self._before: dict[bytes, Act] = {}
         self._after: dict[bytes, Act] = {}
+        self._after_scan: dict[bytes, Act] = {}
         self.changes_left: int | None = None
         """After so many changes the process is dead."""
 
@@ -57,6 +58,10 @@ class InterposedMetadata(MemoryMetadata):
             self.after(prefix, act)
 
         self.after(prefix, arm)
+
+    def after_scan(self, prefix: bytes, act: Act) -> None:
+        """Have it done once after the next `scan` that starts at a key with this prefix."""
+        self._after_scan[prefix] = act
 
     async def begin_incarnation(self, above: int = 0) -> int:
         self._change()
@@ -77,6 +82,11 @@ class InterposedMetadata(MemoryMetadata):
         rows = await super().get(keys)
         await _act(self._after, keys)
         return rows
+
+    async def scan(self, scan: Scan) -> ScanPage:
+        page = await super().scan(scan)
+        await _act(self._after_scan, [scan.start])
+        return page
 
 
 async def _act(acts: dict[bytes, Act], keys: Sequence[bytes]) -> None:
