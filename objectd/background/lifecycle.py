@@ -9,7 +9,7 @@ from twisted.logger import Logger
 
 from objectd.background.settings import LifecycleSettings
 from objectd.objects import ObjectStore
-from objectd.objects.lifecycle.passes import Time, WallClock
+from objectd.objects.lifecycle.passes import Time
 
 LOOKS_A_DAY = 24
 """How often buckets are asked whether their pass of the day is due, if not more often."""
@@ -19,7 +19,7 @@ _log = Logger()
 
 class LifecycleWork:
     """Work that fails is logged, and goes on at the next look with what it left. `time` is the
-    wall clock with what is known of its jumps."""
+    trusted time unless given."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class LifecycleWork:
     ) -> None:
         self._store = store
         self._clock = clock
-        self._time = time or WallClock(store.core.now_us)
+        self._time = time or store.trusted_time
         self._rate = Rate(clock, settings.rows_per_second)
         day_seconds = store.core.settings.lifecycle_day_seconds
         self._interval_seconds = min(settings.interval_seconds, day_seconds / LOOKS_A_DAY)
@@ -65,17 +65,18 @@ class LifecycleWork:
             # Whatever it was: nobody else would see that it runs no more.
             _log.failure("a pass of the lifecycles failed; the next one goes on")
             return
-        if report.deeds:
+        if report.deeds or report.kept:
             done = ", ".join(f"{times} times: {deed.value}" for deed, times in report.done.items())
             _log.info(
-                "lifecycle: {buckets} buckets, {rows} rows; {done}",
+                "lifecycle: {buckets} buckets, {rows} rows, {kept} kept though due; {done}",
                 buckets=report.buckets,
                 rows=report.rows,
+                kept=report.kept,
                 done=done,
                 report=report,
             )
         if report.is_mistrusted and not self._is_mistrusted:
-            _log.warn("lifecycle: the clock has jumped, so nothing is done until it is confirmed")
+            _log.warn("lifecycle: the wall clock has jumped: nothing expires until it is confirmed")
         self._is_mistrusted = report.is_mistrusted
 
 

@@ -25,11 +25,13 @@ async def explain_key(store: ObjectStore, bucket: str, key: str, say: Say) -> in
         say(f"bucket {bucket!r} has no lifecycle: nothing happens by itself")
     elif (seconds := store.core.settings.lifecycle_day_seconds) != 86_400:
         say(f"a day takes {seconds:g} seconds here (lifecycle_day_seconds)")
+    time = await store.trusted_time.reading()
+    if time.jumped:
+        say("the wall clock has jumped: nothing happens until it is confirmed")
     found = 0
-    now_us = store.core.now_us()
     async for each in explain(store.core, store.lifecycles, bucket, bucket_id, key):
         found += 1
-        for line in _lines(each, now_us):
+        for line in _lines(each, time.now_us):
             say(line)
     if not found:
         say(f"there is nothing at {key!r} in bucket {bucket!r}")
@@ -42,6 +44,10 @@ def _lines(each: Explanation, now_us: int) -> list[str]:
         lines.append("  nothing happens to it as it is now")
     else:
         lines.append(f"  {_told(each.fate, now_us)}, by rule {each.fate.rule.id!r}")
+    if each.is_held:
+        lines.append("  under a legal hold: it is not deleted before that ends")
+    if each.locked_until_us > now_us:
+        lines.append(f"  locked: it is not deleted before {_time(each.locked_until_us)}")
     for rule, says in each.verdicts:
         if not isinstance(says, Fate):
             lines.append(f"  rule {rule.id!r} does nothing: {says}")

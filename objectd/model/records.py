@@ -37,6 +37,14 @@ class Format(Record, frozen=True):
     created_by: str
 
 
+class Incompatible(enum.IntFlag):
+    """The bits of `Format.incompatible`."""
+
+    VERSIONS = 1
+    """Some bucket has, or had, versioning: keys have versions beneath the current one, and
+    writers expect a live row that tells the bucket's versioning."""
+
+
 class SweepHold(Record, frozen=True):
     since_us: int
 

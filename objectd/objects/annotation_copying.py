@@ -3,7 +3,7 @@
 There may be a thousand of 1 MiB each, which is more than a commit may hold. So what does not fit
 into the commit of the new version is put beneath its id in commits of their own before: nobody
 looks there as long as there is no such version. A candidate that the first of them puts, and
-that the last one takes away, has the collector clear what a copy that failed has left behind.
+that the last one takes away, has the collector delete what a copy that failed has left behind.
 
 What is copied is of one moment: the commit expects the row of the version that carries it.
 """
@@ -16,24 +16,18 @@ import attrs
 from msgspec import structs
 
 from objectd.errors import Conflict, OperationAborted
-from objectd.interfaces import At, Entry, IMetadataStore, Present, Scan
+from objectd.interfaces import At, Entry, IMetadataStore, Scan
 from objectd.model import keys
 from objectd.model.codec import decode, encode
 from objectd.model.records import Annotation, Candidate
 from objectd.objects.annotation_rows import PIECE_BYTES
-from objectd.objects.collecting.queues import commit_for_each, pages
 from objectd.objects.core import Core
-from objectd.objects.damage import decoded
 from objectd.objects.settings import ANNOTATIONS_MAX
 from objectd.objects.versions import Found
 from objectd.objects.writer import Batch
 
 PORTION_BYTES = 2 << 20
 """Of annotations in one commit, which may have as much to do besides."""
-
-UNFINISHED_US_MAX = 3600 * 1_000_000
-"""After which the collector takes a copy for one that will never be finished. One that is so
-slow is not harmed: it finds its candidate gone, and begins again."""
 
 
 async def copy_annotations(
@@ -62,23 +56,6 @@ async def copy_annotations(
     return count
 
 
-async def drop_unfinished(core: Core) -> None:
-    """Clear what copies have left that failed or whose process died."""
-    async for entries in pages(core.metadata, keys.ANNOTATION_CANDIDATES):
-        due = [entry for entry in entries if _is_due(core, entry)]
-        await commit_for_each(core.writer, due, _clear)
-
-
-def _is_due(core: Core, entry: Entry) -> bool:
-    candidate = decoded(Candidate, entry.key, entry.value)
-    return candidate is None or core.now_us() - candidate.since_us > UNFINISHED_US_MAX
-
-
-def _clear(batch: Batch, entry: Entry) -> None:
-    batch.delete(entry.key)
-    batch.delete_range(*keys.span(keys.version_annotations(keys.queued_uid(entry.key))))
-
-
 @attrs.define
 class _Portions:
     """Rows on their way to a version that is not there yet."""
@@ -87,7 +64,7 @@ class _Portions:
     _version: bytes
     _size_bytes: int = attrs.field(default=0, init=False)
     _rows: dict[bytes, bytes] = attrs.field(factory=dict, init=False)
-    _begun: bool = attrs.field(default=False, init=False)
+    _candidate: At | None = attrs.field(default=None, init=False)
 
     async def put(self, key: bytes, value: bytes) -> None:
         size_bytes = len(key) + len(value)
@@ -100,27 +77,25 @@ class _Portions:
         """The rest, and that this was all of it."""
         for key, value in self._rows.items():
             batch.put(key, value)
-        if self._begun:
-            batch.expect(Present(self._candidate))
-            batch.delete(self._candidate)
-
-    @property
-    def _candidate(self) -> bytes:
-        return keys.annotation_candidate(self._version)
+        if self._candidate is not None:
+            batch.expect(self._candidate)
+            batch.delete(self._candidate.key)
 
     async def _commit(self) -> None:
         batch = Batch()
         for key, value in self._rows.items():
             batch.put(key, value)
-        if self._begun:
-            batch.expect(Present(self._candidate))
+        key = keys.annotation_candidate(self._version)
+        if self._candidate is None:
+            batch.put(key, encode(Candidate(self._core.now_us())))
         else:
-            batch.put(self._candidate, encode(Candidate(self._core.now_us())))
+            batch.expect(self._candidate)
         try:
-            await self._core.writer.commit(batch)
+            revision = await self._core.writer.commit(batch)
         except Conflict as conflict:
             raise OperationAborted("copying the annotations took too long") from conflict
-        self._rows, self._size_bytes, self._begun = {}, 0, True
+        self._candidate = self._candidate or At(key, revision)
+        self._rows, self._size_bytes = {}, 0
 
 
 async def _rows(

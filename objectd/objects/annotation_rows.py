@@ -13,12 +13,15 @@ from objectd.errors import DamagedRecord
 from objectd.interfaces import Row
 from objectd.model import keys
 from objectd.model.codec import decode, decode_payload, encode, encode_payload
-from objectd.model.records import Annotation, ObjectTail
+from objectd.model.records import Annotation, Candidate, ObjectTail
 from objectd.objects.settings import ANNOTATION_BYTES_MAX
 from objectd.objects.writer import Batch
 
 PIECE_BYTES = 512 << 10
 """A value of the metadata holds 1 MiB with its checksum; so an annotation takes two."""
+
+CONDEMNED = Candidate(0)
+"""What is queued with it can be deleted at once: its version is gone."""
 
 PIECES_MAX = -(-ANNOTATION_BYTES_MAX // PIECE_BYTES)
 
@@ -45,10 +48,11 @@ def delete_rows(batch: Batch, version: bytes, name: bytes) -> None:
         batch.delete(key)
 
 
-def drop(batch: Batch, version: bytes, tail: ObjectTail) -> None:
-    """A version goes for good, and its annotations with it."""
+def release(batch: Batch, version: bytes, tail: ObjectTail) -> None:
+    """A version goes for good; the collector deletes its annotations, which nobody finds any
+    more. (Many small ranges that are deleted make all reads slow in some stores.)"""
     if tail.annotations:
-        batch.delete_range(*keys.span(keys.version_annotations(version)))
+        batch.put(keys.annotation_candidate(version), encode(CONDEMNED))
 
 
 def read_rows(name: str, rows: Sequence[Row | None]) -> tuple[Annotation, bytes] | None:

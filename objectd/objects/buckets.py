@@ -23,10 +23,12 @@ from objectd.model.records import (
     BucketName,
     BucketTags,
     Candidate,
+    Incompatible,
     JournalKind,
     Live,
     Versioning,
 )
+from objectd.objects import features
 from objectd.objects.core import Core
 from objectd.objects.damage import decoded
 from objectd.objects.names import check_bucket_name, utf8
@@ -215,6 +217,8 @@ class Buckets:
             _check_still_locks(new)
         batch.expect(found, At(bucket_key, row.revision))
         batch.put(bucket_key, encode(new))
+        if not old.versioning:
+            await _use_versions(self._core, batch, new)
         if new.versioning != old.versioning:
             batch.delete(keys.live(bucket_id, old.versioning))
             batch.put(keys.live(bucket_id, new.versioning), encode(Live()))
@@ -243,6 +247,7 @@ class Buckets:
         versioned = bucket.versioning is not Versioning.NEVER
         batch.put(name_key, encode(BucketName(bucket.bucket_id, versioned)))
         batch.put(keys.bucket(bucket.bucket_id), encode(bucket))
+        await _use_versions(self._core, batch, bucket)
         batch.put(keys.live(bucket.bucket_id, bucket.versioning), encode(Live()))
         if tags:
             row_key = keys.configuration(bucket.bucket_id, keys.BUCKET_TAGS)
@@ -274,6 +279,12 @@ class Buckets:
         candidate = Candidate(self._core.now_us())
         batch.put(keys.bucket_candidate(bucket_id), encode(candidate))
         self._core.journal(batch, JournalKind.BUCKET_DELETED, bucket_id)
+
+
+async def _use_versions(core: Core, batch: Batch, bucket: Bucket) -> None:
+    """A program that knows no versions would lose them."""
+    if bucket.versioning:
+        await features.use(core, batch, Incompatible.VERSIONS)
 
 
 def _check_still_locks(bucket: Bucket) -> None:

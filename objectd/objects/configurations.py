@@ -35,6 +35,11 @@ def configuration_key(bucket_id: int, kind: type[Record]) -> bytes:
     return keys.configuration(bucket_id, _NAMES[kind])
 
 
+def configuration_kind(name: bytes) -> type[Record] | None:
+    """What the rows of this name hold; None if no kind has it."""
+    return next((kind for kind, its in _NAMES.items() if its == name), None)
+
+
 @attrs.frozen
 class Configurations:
     """The configurations of all buckets."""

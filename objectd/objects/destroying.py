@@ -84,5 +84,5 @@ def destroy(
         return
     permit.check(tail.lock)
     references.release_source(batch, payload_key, head.version, tail.source, core.now_us())
-    annotation_rows.drop(batch, head.version, tail)
+    annotation_rows.release(batch, head.version, tail)
     usage.subtract(core.writer.incarnation, batch, bucket_id, head)

@@ -15,7 +15,7 @@ from objectd.errors import DamagedRecord, FormatUnsupported, StoreFailed
 from objectd.interfaces import SCAN_ROWS_MAX, Absent, IBlobStore, IMetadataStore, RunInThread, Scan
 from objectd.model import keys
 from objectd.model.codec import decode, encode
-from objectd.model.records import Format, SweepHold
+from objectd.model.records import Format, Incompatible, SweepHold
 from objectd.objects import usage
 from objectd.objects.aborting import AbandonedUploads
 from objectd.objects.annotations import Annotations
@@ -50,7 +50,7 @@ from objectd.objects.versions import Versions
 from objectd.objects.writer import Batch, Writer
 
 BODY_MEMORY_BYTES = 64 << 20
-KNOWN_INCOMPATIBLE = 0
+KNOWN_INCOMPATIBLE = Incompatible.VERSIONS
 KNOWN_READ_COMPATIBLE = 0
 
 

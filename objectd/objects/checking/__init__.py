@@ -17,7 +17,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from objectd.interfaces import IBlobStore, IMetadataStore
-from objectd.objects.checking import annotating, blobs, buckets, objects, references, rows, uploads
+from objectd.objects.checking import (
+    annotating,
+    blobs,
+    buckets,
+    objects,
+    references,
+    rows,
+    uploads,
+    versions,
+)
 from objectd.objects.checking.findings import Finding, Problem
 from objectd.objects.checking.subject import Subject, Totals
 from objectd.objects.writer import Batch, Writer
@@ -45,12 +54,17 @@ class Check:
             buckets.names(subject),
             buckets.buckets(subject),
             buckets.orphans(subject),
+            buckets.configurations(subject),
             # The damaged blobs first, so that the objects that they cost can be named.
             blobs.blobs(subject, deep=deep),
             blobs.contents(subject),
             blobs.files(subject),
             objects.objects(subject),
             objects.payloads(subject),
+            objects.version_payloads(subject),
+            versions.versions(subject),
+            versions.null_versions(subject),
+            versions.buckets_without(subject),
             annotating.annotated(subject),
             uploads.uploads(subject),
             uploads.parts(subject),

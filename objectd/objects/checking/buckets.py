@@ -3,17 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 from objectd.errors import DamagedRecord
 from objectd.model import keys
-from objectd.model.codec import decode, decode_counter
-from objectd.model.records import Bucket, BucketName, Live
-from objectd.objects.checking.findings import Finding, Problem
+from objectd.model.codec import decode, decode_counter, encode
+from objectd.model.records import Bucket, BucketName, Live, Versioning
+from objectd.objects.checking.findings import Finding, Problem, putting
 from objectd.objects.checking.subject import KEY_BYTES, Subject, damaged, decoded, row_name
+from objectd.objects.configurations import configuration_kind
+from objectd.objects.writer import Batch
 
-_OF_BUCKETS = (keys.LIVES, keys.OBJECTS, keys.PAYLOADS, keys.UPLOADS, keys.USAGES)
-_CLEARED_LATER = (keys.UPLOADS, keys.USAGES)
+_OF_BUCKETS = (
+    keys.LIVES,
+    keys.CONFIGURATIONS,
+    keys.OBJECTS,
+    keys.PAYLOADS,
+    keys.VERSIONS,
+    keys.VERSION_PAYLOADS,
+    keys.NULL_VERSIONS,
+    keys.UPLOADS,
+    keys.USAGES,
+)
+_CLEARED_LATER = (
+    keys.CONFIGURATIONS,
+    keys.VERSION_PAYLOADS,
+    keys.NULL_VERSIONS,
+    keys.UPLOADS,
+    keys.USAGES,
+)
 """What the collector takes after a bucket was deleted."""
+
+
+_KEYS_CHECKED = {*KEY_BYTES, keys.CONFIGURATIONS, keys.VERSIONS}
 
 
 async def names(subject: Subject) -> AsyncIterator[Finding]:
@@ -26,19 +48,29 @@ async def names(subject: Subject) -> AsyncIterator[Finding]:
         for entry, record in good:
             row = rows.get(keys.bucket(record.bucket_id))
             name = entry.key[1:].decode(errors="replace")
-            if row is None or _name(row.value) not in (name, None):
+            if row is None:
                 yield Finding(Problem.NAME_WITHOUT_BUCKET, f"bucket {name!r}")
+                continue
+            bucket = _bucket(row.value)
+            if bucket is None:
+                continue
+            if bucket.name != name:
+                yield Finding(Problem.NAME_WITHOUT_BUCKET, f"bucket {name!r}")
+            elif (record.versioned, record.lifecycle) != (bucket.versioning > 0, bucket.lifecycle):
+                right = BucketName(bucket.bucket_id, bucket.versioning > 0, bucket.lifecycle)
+                mend = putting(entry.key, encode(right))
+                yield Finding(Problem.NAME_OUTDATED, f"bucket {name!r}", "", mend)
 
 
-def _name(value: bytes) -> str | None:
+def _bucket(value: bytes) -> Bucket | None:
     try:
-        return decode(Bucket, value).name
+        return decode(Bucket, value)
     except DamagedRecord:
-        return None
+        return None  # that row has a finding of its own
 
 
 async def buckets(subject: Subject) -> AsyncIterator[Finding]:
-    """Every bucket has its name and is live."""
+    """Every bucket has its name and is live, as its versioning demands and no other way."""
     async for entries in subject.family(keys.BUCKETS):
         subject.totals.buckets += len(entries)
         good, bad = decoded(Bucket, entries)
@@ -49,7 +81,7 @@ async def buckets(subject: Subject) -> AsyncIterator[Finding]:
             for _, bucket in good
             for key in (
                 keys.bucket_name(bucket.name),
-                keys.live(bucket.bucket_id, bucket.versioning),
+                *(keys.live(bucket.bucket_id, versioning) for versioning in Versioning),
             )
         )
         for _, bucket in good:
@@ -58,6 +90,10 @@ async def buckets(subject: Subject) -> AsyncIterator[Finding]:
                 yield Finding(Problem.BUCKET_WITHOUT_NAME, f"bucket {bucket.name!r}")
             if keys.live(bucket.bucket_id, bucket.versioning) not in rows:
                 yield Finding(Problem.BUCKET_NOT_LIVE, f"bucket {bucket.name!r}")
+            for other in set(Versioning) - {bucket.versioning}:
+                if (live := keys.live(bucket.bucket_id, other)) in rows:
+                    mend = partial(Batch.delete, key=live)
+                    yield Finding(Problem.BUCKET_LIVE_TWICE, f"bucket {bucket.name!r}", "", mend)
 
 
 def _leads_to(value: bytes, bucket_id: int) -> bool:
@@ -72,7 +108,7 @@ async def orphans(subject: Subject) -> AsyncIterator[Finding]:
     for family in _OF_BUCKETS:
         async for prefix in subject.first_of_each(family, keys.BUCKET_PREFIX_BYTES):
             if len(prefix) < keys.BUCKET_PREFIX_BYTES:
-                if family not in KEY_BYTES:  # else its length is found to be wrong anyway
+                if family not in _KEYS_CHECKED:  # else its key is found to be wrong anyway
                     yield Finding(Problem.ROW_UNKNOWN, row_name(prefix))
                 continue
             bucket_id = int.from_bytes(prefix[1:], "big")
@@ -86,6 +122,18 @@ async def orphans(subject: Subject) -> AsyncIterator[Finding]:
     async for entries in subject.family(keys.LIVES):
         for finding in decoded(Live, entries)[1]:
             yield finding
+
+
+async def configurations(subject: Subject) -> AsyncIterator[Finding]:
+    """What buckets are told about themselves decodes."""
+    async for entries in subject.family(keys.CONFIGURATIONS):
+        for entry in entries:
+            kind = configuration_kind(entry.key[keys.BUCKET_PREFIX_BYTES :])
+            if kind is None:
+                yield Finding(Problem.ROW_UNKNOWN, row_name(entry.key))
+            else:
+                for finding in decoded(kind, [entry])[1]:
+                    yield finding
 
 
 async def kept_counters(subject: Subject, bucket_id: int) -> tuple[dict[bytes, int], list[Finding]]:

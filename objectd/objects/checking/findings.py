@@ -33,6 +33,8 @@ class Problem(enum.Enum):
 
     NAME_WITHOUT_BUCKET = Kind("the name leads to no bucket of that name", _RESTORE)
     BUCKET_WITHOUT_NAME = Kind("no name leads to the bucket", _RESTORE)
+    NAME_OUTDATED = Kind("its name tells other settings than the bucket", "--repair puts it")
+    BUCKET_LIVE_TWICE = Kind("it has a live row of another versioning", "--repair deletes it")
     BUCKET_NOT_LIVE = Kind("its live row is missing: nothing can be added to it", _RESTORE)
     ROWS_WITHOUT_BUCKET = Kind("rows of a bucket that is not there", "restore its row")
     COUNTER_WRONG = Kind("its usage counters are wrong", "--repair sets them to what was counted")
@@ -40,6 +42,13 @@ class Problem(enum.Enum):
     PAYLOAD_MISSING = Kind("the row with its bytes is missing", _RESTORE)
     PAYLOAD_WRONG = Kind("the row with its bytes has another size", _RESTORE)
     PAYLOAD_UNUSED = Kind("a row with bytes belongs to no object", "report it: it is a bug")
+
+    VERSION_MISPLACED = Kind("the row of a version is not that of its key", _RESTORE)
+    VERSION_HIDDEN = Kind("there is no current object, though the newest is a version", _RESTORE)
+    VERSION_ORDER = Kind("it is not older than what lies above it", _RESTORE)
+    VERSION_UNEXPECTED = Kind("a version where versioning never was on", _RESTORE)
+    NULL_VERSION_MISSING = Kind("no row leads to the null version", "--repair puts it")
+    NULL_VERSION_WRONG = Kind("the row of the null version leads to none", _DAMAGE)
 
     OBJECT_WRONG = Kind("its size is not that of its bytes", _RESTORE)
     BYTES_LOST = Kind("its bytes are lost or damaged", "upload it again, or delete it")

@@ -1,4 +1,4 @@
-"""Objects: that all their bytes are there, and held for them."""
+"""Objects, in all their versions: that all their bytes are there, and held for them."""
 
 from __future__ import annotations
 
@@ -24,30 +24,31 @@ from objectd.objects import references, usage
 from objectd.objects.checking.annotating import miscounted
 from objectd.objects.checking.buckets import kept_counters
 from objectd.objects.checking.findings import Finding, Problem, putting
-from objectd.objects.checking.subject import Subject
+from objectd.objects.checking.subject import Subject, row_name, version_fields
 from objectd.objects.reading import is_listed, part_ranges
 
 _Rows = dict[bytes, Row]
 
 
 class _Object(NamedTuple):
-    """An object as its row tells of it; `place` is the key of the row without its tag."""
+    """A version as its row tells of it; `payload` is where its bytes are if they are in a row."""
 
     name: str
-    place: bytes
+    payload: bytes
     head: ObjectHead
     tail: ObjectTail
 
 
 async def objects(subject: Subject) -> AsyncIterator[Finding]:
-    """Every object of every bucket, bucket by bucket, with the counters of each."""
+    """Every version of every object, bucket by bucket, with the counters of each."""
     async for prefix in _bucket_ids(subject):
         bucket_id = int.from_bytes(prefix[1:], "big")
         name = await subject.bucket_name(bucket_id)
         before = subject.totals.objects, subject.totals.object_bytes
-        async for entries in subject.family(keys.objects(bucket_id)):
-            for finding in await _page(subject, name, entries):
-                yield finding
+        for family in (keys.objects(bucket_id), keys.versions(bucket_id)):
+            async for entries in subject.family(family):
+                for finding in await _page(subject, name, entries):
+                    yield finding
         counted = {
             usage.OBJECTS: subject.totals.objects - before[0],
             usage.BYTES: subject.totals.object_bytes - before[1],
@@ -63,13 +64,16 @@ async def objects(subject: Subject) -> AsyncIterator[Finding]:
 
 async def _bucket_ids(subject: Subject) -> AsyncIterator[bytes]:
     """The ids of all buckets that there are, or that have objects all the same."""
-    last = b""
     async for prefix in subject.first_of_each(keys.BUCKETS, keys.BUCKET_PREFIX_BYTES):
         yield prefix
     async for prefix in subject.first_of_each(keys.OBJECTS, keys.BUCKET_PREFIX_BYTES):
-        if prefix != last and not await subject.rows([keys.BUCKETS + prefix[1:]]):
+        if not await subject.rows([keys.BUCKETS + prefix[1:]]):
             yield prefix
-        last = prefix
+    async for prefix in subject.first_of_each(keys.VERSIONS, keys.BUCKET_PREFIX_BYTES):
+        if await subject.rows([keys.BUCKETS + prefix[1:]]):
+            continue
+        if not await subject.has_rows(keys.OBJECTS + prefix[1:]):
+            yield prefix
 
 
 def _wrong_counter(name: str, bucket_id: int, quantity: bytes, wrong: int, counted: int) -> Finding:
@@ -86,20 +90,21 @@ async def _page(subject: Subject, bucket: str, entries: Sequence[Entry]) -> list
     findings: list[Finding] = []
     found: list[_Object] = []
     for entry in entries:
-        name = f"{bucket}, key {_text(entry.key[keys.BUCKET_PREFIX_BYTES :])}"
+        name = version_name(bucket, entry.key)
         try:
             head, tail = decode_object(entry.value or b"")
         except DamagedRecord as error:
             findings.append(Finding(Problem.ROW_DAMAGED, name, str(error)))
-        else:
-            found.append(_Object(name, entry.key[1:], head, tail))
-            subject.totals.objects += 1
-            subject.totals.object_bytes += head.size_bytes
-            findings += [each async for each in miscounted(subject, name, entry.key, head, tail)]
+            continue
+        found.append(_Object(name, _payload(entry.key, head), head, tail))
+        subject.totals.objects += not head.is_delete_marker
+        subject.totals.object_bytes += head.size_bytes
+        findings += [each async for each in miscounted(subject, name, entry.key, head, tail)]
     rows = await subject.rows(key for each in found for key in _needed(each))
     for each in found:
         match each.tail.source:
             case InRow():
+                subject.version_payloads_found += each.payload in rows and _is_noncurrent(each)
                 findings += _in_row(each, rows)
             case InBlob(blob):
                 findings += _in_blob(subject, each, blob, rows)
@@ -111,11 +116,31 @@ async def _page(subject: Subject, bucket: str, entries: Sequence[Entry]) -> list
     return findings
 
 
+def version_name(bucket: str, row_key: bytes) -> str:
+    """How findings name what lies in a row of an object, or of a noncurrent version."""
+    if row_key[:1] != keys.VERSIONS:
+        return f"{bucket}, key {_text(row_key[keys.BUCKET_PREFIX_BYTES :])}"
+    fields = version_fields(row_key)
+    if fields is None:
+        return row_name(row_key)
+    return f"{bucket}, key {_text(fields.key)}, version {fields.id.text()}"
+
+
+def _payload(row_key: bytes, head: ObjectHead) -> bytes:
+    if row_key[:1] != keys.VERSIONS:
+        return keys.PAYLOADS + row_key[1:]
+    return keys.VERSION_PAYLOADS + row_key[1 : keys.BUCKET_PREFIX_BYTES] + head.version
+
+
+def _is_noncurrent(each: _Object) -> bool:
+    return each.payload.startswith(keys.VERSION_PAYLOADS)
+
+
 def _needed(each: _Object) -> list[bytes]:
     """The rows that an object's bytes depend on, but for the parts of an upload."""
     match each.tail.source:
         case InRow():
-            return [keys.PAYLOADS + each.place]
+            return [each.payload]
         case InBlob(blob):
             return [keys.blob(blob), keys.version_ref(blob, each.head.version)]
         case InManifest(upload):
@@ -125,7 +150,7 @@ def _needed(each: _Object) -> list[bytes]:
 
 
 def _in_row(each: _Object, rows: _Rows) -> list[Finding]:
-    row = rows.get(keys.PAYLOADS + each.place)
+    row = rows.get(each.payload)
     if row is None:
         return [Finding(Problem.PAYLOAD_MISSING, each.name)]
     try:
@@ -235,6 +260,37 @@ async def payloads(subject: Subject) -> AsyncIterator[Finding]:
                 yield Finding(Problem.PAYLOAD_UNUSED, f"{bucket}, key {key}")
 
 
+async def version_payloads(subject: Subject) -> AsyncIterator[Finding]:
+    """The same of the bytes of noncurrent versions, whose keys do not tell where the version
+    is: if there are as many as were found from the side of the versions, all are somebody's."""
+    count = 0
+    async for entries in subject.family(keys.VERSION_PAYLOADS, head_bytes=1):
+        count += len(entries)
+    if count != subject.version_payloads_found:
+        payloads = _keys(subject, keys.VERSION_PAYLOADS)
+        async for key in subject.unclaimed(payloads, lambda: _owners_of_payloads(subject)):
+            bucket = await subject.bucket_name(int.from_bytes(key[1:9], "big"))
+            version = key[keys.BUCKET_PREFIX_BYTES :].hex()
+            yield Finding(Problem.PAYLOAD_UNUSED, f"{bucket}, version {version}")
+
+
+async def _keys(subject: Subject, family: bytes) -> AsyncIterator[bytes]:
+    async for entries in subject.family(family, head_bytes=1):
+        for entry in entries:
+            yield entry.key
+
+
+async def _owners_of_payloads(subject: Subject) -> AsyncIterator[bytes]:
+    """Where the bytes of noncurrent versions are, or may be: a row that does not decode still
+    tells by its key which version it is."""
+    async for entries in subject.family(keys.VERSIONS):
+        for entry in entries:
+            fields = version_fields(entry.key)
+            if fields is not None and _is_in_row(entry.value or b""):
+                bucket = entry.key[1 : keys.BUCKET_PREFIX_BYTES]
+                yield keys.VERSION_PAYLOADS + bucket + fields.id.uid
+
+
 def _is_in_row(value: bytes) -> bool:
     try:
         return isinstance(decode_object(value)[1].source, InRow)
@@ -244,17 +300,18 @@ def _is_in_row(value: bytes) -> bool:
 
 async def references_of_objects(subject: Subject) -> AsyncIterator[bytes]:
     """The keys of all references that objects hold, to blobs and to manifests."""
-    async for entries in subject.family(keys.OBJECTS):
-        for entry in entries:
-            try:
-                head, tail = decode_object(entry.value or b"")
-            except DamagedRecord:
-                continue
-            match tail.source:
-                case InBlob(blob):
-                    yield keys.version_ref(blob, head.version)
-                case InManifest(upload):
-                    yield keys.manifest_ref(upload, head.version)
+    for family in (keys.OBJECTS, keys.VERSIONS):
+        async for entries in subject.family(family):
+            for entry in entries:
+                try:
+                    head, tail = decode_object(entry.value or b"")
+                except DamagedRecord:
+                    continue
+                match tail.source:
+                    case InBlob(blob):
+                        yield keys.version_ref(blob, head.version)
+                    case InManifest(upload):
+                        yield keys.manifest_ref(upload, head.version)
 
 
 def _text(key: bytes) -> str:

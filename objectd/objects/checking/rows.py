@@ -49,6 +49,10 @@ _CHECKED_ELSEWHERE = {
     keys.USAGES,
     keys.OBJECTS,
     keys.PAYLOADS,
+    keys.VERSIONS,
+    keys.VERSION_PAYLOADS,
+    keys.NULL_VERSIONS,
+    keys.CONFIGURATIONS,
     keys.ANNOTATIONS,
     keys.UPLOADS,
     keys.PARTS,
@@ -103,5 +107,5 @@ async def unknown(subject: Subject) -> AsyncIterator[Finding]:
     for family, key_bytes in KEY_BYTES.items():
         async for entries in subject.pages(*keys.span(family), head_bytes=1):
             for entry in entries:
-                if len(entry.key) != key_bytes:
+                if len(entry.key) not in key_bytes:
                     yield Finding(Problem.ROW_UNKNOWN, row_name(entry.key))

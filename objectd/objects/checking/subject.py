@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import attrs
 
@@ -13,6 +14,7 @@ from objectd.model import keys
 from objectd.model.codec import decode
 from objectd.model.records import Bucket, Record
 from objectd.objects.checking.findings import Finding, Problem
+from objectd.objects.ids import VersionId
 
 _R = TypeVar("_R", bound=Record)
 _T = TypeVar("_T")
@@ -26,16 +28,17 @@ CLAIMS_A_WINDOW = 200_000
 
 _UID = keys.UID_BYTES
 KEY_BYTES = {
-    keys.BUCKETS: 9,
-    keys.LIVES: 9,
-    keys.USAGES: 14,
-    keys.PARTS: 1 + _UID + 2,
-    keys.MANIFESTS: 1 + _UID,
-    keys.MANIFEST_REFS: 1 + 2 * _UID,
-    keys.BLOBS: 1 + _UID,
-    keys.REFS: 1 + _UID + 1 + _UID,
+    keys.BUCKETS: (9,),
+    keys.LIVES: (9, 10),
+    keys.USAGES: (14,),
+    keys.VERSION_PAYLOADS: (9 + _UID,),
+    keys.PARTS: (1 + _UID + 2,),
+    keys.MANIFESTS: (1 + _UID,),
+    keys.MANIFEST_REFS: (1 + 2 * _UID,),
+    keys.BLOBS: (1 + _UID,),
+    keys.REFS: (1 + _UID + 1 + _UID,),
 }
-"""The families all keys of which have one length."""
+"""The families whose keys have one length, or one of a few."""
 
 DAMAGED_BLOBS_MAX = 100_000
 """Damaged blobs that are remembered, so that the objects that they cost can be named."""
@@ -43,7 +46,7 @@ DAMAGED_BLOBS_MAX = 100_000
 
 @attrs.define
 class Totals:
-    """What a check has seen."""
+    """What a check has seen. Every version counts as an object, as in the usage of a bucket."""
 
     buckets: int = 0
     objects: int = 0
@@ -61,7 +64,8 @@ class Totals:
 @attrs.define
 class Subject:
     """`refs_found` and `manifest_refs_found` are how many references were found from the side
-    of those who refer, `annotated_found` how many versions have annotations, and
+    of those who refer, `annotated_found` how many versions have annotations,
+    `version_payloads_found` how many noncurrent ones have their bytes in a row, and
     `uploads_with_parts` how many uploads in progress have parts."""
 
     metadata: IMetadataStore
@@ -71,6 +75,7 @@ class Subject:
     refs_found: int = 0
     manifest_refs_found: int = 0
     annotated_found: int = 0
+    version_payloads_found: int = 0
     uploads_with_parts: int = 0
     damaged_blobs: set[bytes] = attrs.Factory(set)
 
@@ -92,9 +97,9 @@ class Subject:
     ) -> AsyncIterator[list[Entry]]:
         """The rows with this prefix, but for those with keys of another length than all keys
         of their family have."""
-        key_bytes = KEY_BYTES.get(prefix[:1])
+        key_bytes = KEY_BYTES.get(prefix[:1], ())
         async for entries in self.pages(*keys.span(prefix), head_bytes=head_bytes):
-            yield [entry for entry in entries if key_bytes in (None, len(entry.key))]
+            yield [entry for entry in entries if not key_bytes or len(entry.key) in key_bytes]
 
     async def rows(self, wanted: Iterable[bytes]) -> dict[bytes, Row]:
         """Those of these rows that are there, by their keys."""
@@ -163,6 +168,22 @@ async def _without(window: set[bytes], referrers: AsyncIterator[bytes]) -> Async
             window.discard(referrer)
     for each in sorted(window):
         yield each
+
+
+class VersionFields(NamedTuple):
+    """What the key of a version's row tells."""
+
+    key: bytes
+    id: VersionId
+
+
+def version_fields(row_key: bytes) -> VersionFields | None:
+    """None for a key that no version has."""
+    try:
+        key, time_us, uid = keys.version_fields(row_key)
+    except (ValueError, struct.error):
+        return None
+    return VersionFields(key, VersionId(time_us, uid)) if len(uid) == keys.UID_BYTES else None
 
 
 def damaged(entry: Entry, error: DamagedRecord) -> Finding:

@@ -20,7 +20,7 @@ from objectd.model.codec import encode
 from objectd.model.records import Manifest, ManifestTrash, Part
 from objectd.objects import references
 from objectd.objects.aborting import give_up
-from objectd.objects.annotation_copying import drop_unfinished
+from objectd.objects.collecting.annotated import drop_annotations
 from objectd.objects.collecting.blobs import collect_blobs, empty_trash
 from objectd.objects.collecting.pace import AT_ONCE, Pace
 from objectd.objects.collecting.queues import Report, backlog, commit_unless_changed, forget, pages
@@ -70,6 +70,7 @@ class Collector:
         core, report = self._core, Report()
         began = pace.seconds()
         await self._each(keys.BUCKET_CANDIDATES, self._clear_bucket, report, pace)
+        await self._each(keys.ANNOTATION_CANDIDATES, self._drop_annotations, report, pace)
         await self._each(keys.PARTS_CANDIDATES, self._drop_parts, report, pace)
         await self._each(keys.MANIFEST_CANDIDATES, self._discard_manifest, report, pace)
         async for entries in pages(core.metadata, keys.BLOB_CANDIDATES):
@@ -77,7 +78,6 @@ class Collector:
             await pace.step()
         await self._trim_journal()
         await forget_old_tokens(core)
-        await drop_unfinished(core)
         await core.reads.drained()
         await self._each(keys.MANIFEST_TRASH, self._dismantle, report, pace)
         await self._empty_trash(report, pace)
@@ -159,11 +159,14 @@ class Collector:
         batch.delete(entry.key)
         await self._core.writer.commit(batch)
 
+    async def _drop_annotations(self, entry: Entry, report: Report) -> None:
+        await drop_annotations(self._core, entry)
+
     # Buckets
 
     async def _clear_bucket(self, entry: Entry, report: Report) -> None:
-        """A deleted bucket's uploads are aborted, and its counters go. An upload that
-        changes meanwhile leaves the candidate to the next pass."""
+        """A deleted bucket's uploads are aborted, and its counters go, and what damaged versions
+        left behind. An upload that changes meanwhile leaves the candidate to the next pass."""
         bucket_id = keys.queued_bucket(entry.key)
         async for uploads in pages(self._core.metadata, keys.uploads(bucket_id)):
             batch = Batch()
@@ -173,7 +176,13 @@ class Collector:
                 return
         batch = Batch()
         batch.delete(entry.key)
-        batch.delete_range(*keys.span(keys.usages(bucket_id)))
+        for prefix in (
+            keys.usages(bucket_id),
+            keys.configurations(bucket_id),
+            keys.null_versions(bucket_id),
+            keys.version_payloads(bucket_id),
+        ):
+            batch.delete_range(*keys.span(prefix))
         await self._core.writer.commit(batch)
         report.buckets_cleared += 1
 

@@ -11,19 +11,9 @@ from collections.abc import Sequence
 from functools import partial
 
 import attrs
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 
-from objectd.errors import (
-    AnswerLost,
-    CommitInvalid,
-    Conflict,
-    Fenced,
-    ObjectdError,
-    OutcomeUnknown,
-    StoreBusy,
-    StoreFailed,
-    StoreFull,
-)
+from objectd.errors import DamagedRecord, InvalidArgument, ObjectLocked, ObjectNotFound
 from objectd.interfaces import Absent, At, Present, Row, Scan
 from objectd.model import keys
 from objectd.model.codec import decode_object
@@ -53,17 +43,8 @@ from objectd.objects.writer import Batch
 DEEDS_A_COMMIT = 100
 """As many as the collector handles at once."""
 
-_OF_THE_STORE = (
-    AnswerLost,
-    CommitInvalid,
-    Conflict,
-    Fenced,
-    OutcomeUnknown,
-    StoreBusy,
-    StoreFailed,
-    StoreFull,
-)
-"""Errors that do not keep one version, but end the pass."""
+_REFUSALS = (DamagedRecord, InvalidArgument, ObjectLocked, ObjectNotFound)
+"""What may keep one version from being deleted; nothing is added to the batch for it."""
 
 _log = Logger()
 
@@ -116,10 +97,10 @@ class Ledger:
             try:
                 if await self._act(batch, each):
                     done.append(each)
-            except _OF_THE_STORE:
-                raise
-            except ObjectdError as error:
-                _log.warn(
+            except _REFUSALS as error:
+                # There may be a million that are locked, day after day.
+                _log.emit(
+                    LogLevel.debug if isinstance(error, ObjectLocked) else LogLevel.warn,
                     "lifecycle: {bucket}/{key}, version {version} stays: {error}",
                     bucket=self.bucket.name,
                     key=each.key.decode(),

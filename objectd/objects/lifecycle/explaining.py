@@ -10,7 +10,7 @@ from objectd.interfaces import Scan
 from objectd.model import keys
 from objectd.model.codec import decode_object
 from objectd.model.lifecycle import LifecycleRule
-from objectd.model.records import ObjectHead, Upload
+from objectd.model.records import Lock, ObjectHead, Upload
 from objectd.objects.core import Core
 from objectd.objects.damage import decoded
 from objectd.objects.ids import version_id
@@ -34,12 +34,23 @@ ROWS_A_PAGE = 1000
 @attrs.frozen
 class Explanation:
     """What is to happen to one version or upload, and what each rule says of it: a fate, or why
-    it does nothing."""
+    it does nothing. A version with a `lock` stays for as long as that holds."""
 
     what: str
     made_us: int
+    lock: Lock | None
     fate: Fate | None
     verdicts: Sequence[tuple[LifecycleRule, Fate | str]]
+
+    @property
+    def is_held(self) -> bool:
+        return self.lock is not None and bool(self.lock.legal_hold)
+
+    @property
+    def locked_until_us(self) -> int:
+        """0 if there is no retention."""
+        retention = self.lock.retention if self.lock is not None else None
+        return retention.until_us if retention is not None else 0
 
 
 async def explain(
@@ -51,10 +62,11 @@ async def explain(
     rules = lifecycle.rules if lifecycle is not None else ()
     raw_key, day_us = key_bytes(key), core.settings.lifecycle_day_us
     in_force = Rules(rules, day_us)
-    async for what, made_us, state in _states(core, bucket_id, raw_key):
+    async for what, made_us, lock, state in _states(core, bucket_id, raw_key):
         yield Explanation(
             what,
             made_us,
+            lock,
             in_force.fate(raw_key, state),
             [(rule, _verdict(rule, raw_key, state, day_us)) for rule in rules],
         )
@@ -68,31 +80,34 @@ def _verdict(rule: LifecycleRule, key: bytes, state: State, day_us: int) -> Fate
     return judged(rule, state, day_us)
 
 
-async def _states(core: Core, bucket_id: int, key: bytes) -> AsyncIterator[tuple[str, int, State]]:
+async def _states(
+    core: Core, bucket_id: int, key: bytes
+) -> AsyncIterator[tuple[str, int, Lock | None, State]]:
     [row] = await core.metadata.get([keys.object_(bucket_id, key)])
     since_us: int | None = None
     count = 0
     if row is not None:
         head, tail = decode_object(row.value)
-        yield _named("current version", head), head.modified_us, Current(head, tail.tags)
+        what, state = _named("current version", head), Current(head, tail.tags)
+        yield what, head.modified_us, tail.lock, state
         since_us = head.modified_us
     prefix = keys.key_versions(bucket_id, key)
     async for value, is_last in _values(core, prefix):
         head, tail = decode_object(value)
         if since_us is None:
-            state: State = CurrentMarker(head, is_alone=is_last)
-            yield _named("delete marker", head), head.modified_us, state
+            marker = CurrentMarker(head, is_alone=is_last)
+            yield _named("delete marker", head), head.modified_us, None, marker
         else:
             what = "noncurrent delete marker" if head.is_delete_marker else "noncurrent version"
-            state = Noncurrent(head, tail.tags, since_us, count)
-            yield _named(what, head), head.modified_us, state
+            older = Noncurrent(head, tail.tags, since_us, count)
+            yield _named(what, head), head.modified_us, tail.lock, older
             count += 1
         since_us = head.modified_us
     async for value, _ in _values(core, keys.key_uploads(bucket_id, key)):
         upload = decoded(Upload, key, value)
         if upload is not None:
             name = f"upload {upload.upload.hex()}"
-            yield name, upload.started_us, InProgress(upload.started_us)
+            yield name, upload.started_us, None, InProgress(upload.started_us)
 
 
 def _named(what: str, head: ObjectHead) -> str:

@@ -13,7 +13,7 @@ import attrs
 from msgspec import structs
 from twisted.logger import Logger
 
-from objectd.errors import Conflict, OperationAborted
+from objectd.errors import BucketNotFound, Conflict, OperationAborted
 from objectd.interfaces import Entry, Present, Scan
 from objectd.model import keys
 from objectd.model.codec import encode
@@ -28,6 +28,7 @@ from objectd.objects.lifecycle.candidates import Page, Search, UploadPage
 from objectd.objects.lifecycle.carrying_out import Ledger, RulesChanged
 from objectd.objects.lifecycle.rules import Deed, Fate, Rules
 from objectd.objects.shield import shield
+from objectd.objects.trusted_time import TrustedTime
 from objectd.objects.writer import Batch
 
 ROWS_BETWEEN_MARKS = 10_000
@@ -42,34 +43,31 @@ Spend = Callable[[int], Awaitable[object]]
 _log = Logger()
 
 
+class Moment(Protocol):
+    """What a look at the clock tells. `jumped`: the wall clock is ahead, and by it everything
+    would be old."""
+
+    @property
+    def now_us(self) -> int: ...
+
+    @property
+    def jumped(self) -> bool: ...
+
+
 class Time(Protocol):
-    """The wall clock as far as it can be believed."""
+    """The clock by which things are due: `objectd.objects.trusted_time.TrustedTime`."""
 
-    def now_us(self) -> int:
-        """Microseconds since 1970 UTC."""
-
-    def is_trusted(self) -> bool:
-        """False from when it has jumped forward until somebody has confirmed that it is right:
-        by a wrong clock everything would be old."""
-
-
-@attrs.frozen
-class WallClock:
-    """The clock as it is."""
-
-    now_us: Callable[[], int]
-
-    def is_trusted(self) -> bool:
-        return True
+    async def reading(self) -> Moment: ...
 
 
 @attrs.define
 class LifecycleReport:
-    """What was looked at, and what was done. `is_mistrusted`: the clock has jumped, so the
-    rest was left."""
+    """What was looked at, and what was done. `kept` versions were due, but locked, damaged or
+    changed meanwhile. `is_mistrusted`: the clock has jumped, so the rest was left."""
 
     buckets: int = 0
     rows: int = 0
+    kept: int = 0
     done: dict[Deed, int] = attrs.field(factory=dict)
     is_mistrusted: bool = False
 
@@ -98,7 +96,7 @@ class LifecyclePasses:
     async def run(self, time: Time | None = None, spend: Spend = _at_once) -> LifecycleReport:
         """Have all that is due done in the buckets whose pass of this day is not over. May be
         cancelled between any two steps."""
-        time = time or WallClock(self._core.now_us)
+        time = time or TrustedTime(self._core)
         report = LifecycleReport()
         try:
             async for name, named in self._buckets():
@@ -124,14 +122,12 @@ class LifecyclePasses:
     async def _bucket(
         self, name: str, named: BucketName, report: LifecycleReport, time: Time, spend: Spend
     ) -> None:
-        if not time.is_trusted():
-            raise _ClockMistrusted
         try:
             visit = await self._visit(named, report, time, spend)
             if visit is not None:
                 report.buckets += 1
                 await visit.go()
-        except (RulesChanged, OperationAborted, Conflict) as error:
+        except (RulesChanged, BucketNotFound, OperationAborted, Conflict) as error:
             _log.info("lifecycle of {name}: {error}; the next pass goes on", name=name, error=error)
 
     async def _visit(
@@ -151,13 +147,21 @@ class LifecyclePasses:
             return None
         mark = decoded(LifecyclePass, mark_key, mark_row.value) if mark_row is not None else None
         day_us = core.settings.lifecycle_day_us
-        today = time.now_us() // day_us
+        today = await _trusted(time) // day_us
         if mark is None or mark.uid != lifecycle.uid or _is_over(mark, today):
             mark = LifecyclePass(lifecycle.uid, today)
         elif mark.phase is LifecyclePhase.DONE:
             return None
         rules = Rules(lifecycle.rules, day_us)
         return _Visit(core, core.bucket_in(bucket_row), named, rules, mark, report, time, spend)
+
+
+async def _trusted(time: Time) -> int:
+    """The time. Raises `_ClockMistrusted`."""
+    moment = await time.reading()
+    if moment.jumped:
+        raise _ClockMistrusted
+    return moment.now_us
 
 
 def _is_over(mark: LifecyclePass, today: int) -> bool:
@@ -181,42 +185,39 @@ class _Visit:
 
     async def go(self) -> None:
         if self._mark.phase is LifecyclePhase.OBJECTS:
-            async for page in self._search().objects(self._mark.key):
+            async for page in (await self._search()).objects(self._mark.key):
                 await self._act(page)
             await self._put_mark(LifecyclePhase.VERSIONS)
         if self._mark.phase is LifecyclePhase.VERSIONS:
             if self._named.versioned:
-                async for page in self._search().versions(self._mark.key):
+                async for page in (await self._search()).versions(self._mark.key):
                     await self._act(page)
             await self._put_mark(LifecyclePhase.UPLOADS)
         if self._mark.phase is LifecyclePhase.UPLOADS:
-            async for uploads in self._search().uploads(self._mark.key):
+            async for uploads in (await self._search()).uploads(self._mark.key):
                 await self._abort(uploads)
             await self._put_mark(LifecyclePhase.DONE)
 
-    def _search(self) -> Search:
-        return Search(self._core, self._bucket.bucket_id, self._rules, self._now_us())
-
-    def _now_us(self) -> int:
-        """Raises `_ClockMistrusted`."""
-        if not self._time.is_trusted():
-            raise _ClockMistrusted
-        return self._time.now_us()
+    async def _search(self) -> Search:
+        now_us = await _trusted(self._time)
+        return Search(self._core, self._bucket.bucket_id, self._rules, now_us)
 
     async def _act(self, page: Page) -> None:
         deeds = 0
         if page.candidates:
-            ledger = Ledger(self._core, self._bucket, self._mark.uid, self._rules, self._now_us())
+            now_us = await _trusted(self._time)
+            ledger = Ledger(self._core, self._bucket, self._mark.uid, self._rules, now_us)
             for done in await ledger.carry_out(page.candidates):
                 self._report.count(done.fate.deed)
                 deeds += 1
+            self._report.kept += len(page.candidates) - deeds
         await self._passed(page.rows, deeds, page.position)
 
     async def _abort(self, page: UploadPage) -> None:
         fates: Mapping[bytes, Fate] = {entry.key: fate for entry, _, fate in page.due}
         aborted: list[Entry] = []
         if page.due:
-            self._now_us()
+            await _trusted(self._time)
             if not await self._is_in_force():
                 raise RulesChanged("the rules have changed")
             idle = await not_being_completed(

@@ -16,6 +16,7 @@ from objectd.model.lifecycle import LifecycleFilter, LifecycleRule
 from objectd.objects import open_in_memory
 from objectd.objects.aborting import DAY_US
 from objectd.objects.store import assemble
+from objectd.objects.trusted_time import Reading
 from objectd.test.objects.cases import NOON_US
 from objectd.testing.s3 import result_of
 
@@ -31,8 +32,8 @@ class FakeTime:
     def now_us(self) -> int:
         return self.us
 
-    def is_trusted(self) -> bool:
-        return self.trusted
+    async def reading(self) -> Reading:
+        return Reading(self.us, self.us, jumped=not self.trusted)
 
 
 class WorkTests(SynchronousTestCase):
@@ -76,12 +77,13 @@ class WorkTests(SynchronousTestCase):
         self.assertEqual(self.left(), ["a", "b"])
         self.look()
         self.assertEqual(self.left(), [])
+        summary = "lifecycle: 1 buckets, 2 rows, 0 kept though due;"
         self.assertEqual(
             self.logged(),
             [
                 "lifecycle: the current version expires, by rule 'old': photos/a, version null",
                 "lifecycle: the current version expires, by rule 'old': photos/b, version null",
-                "lifecycle: 1 buckets, 2 rows; 2 times: the current version expires",
+                f"{summary} 2 times: the current version expires",
             ],
         )
         result_of(work.stop())

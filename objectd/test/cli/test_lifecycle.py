@@ -16,6 +16,7 @@ class ExplainTests(LifecycleCase):
     def setUp(self) -> None:
         super().setUp()
         self.now_us = at("2014-01-15 10:30")
+        self.ok(self.store.trusted_time.confirm())
 
     def explained(self, key: str, status: int = 0) -> list[str]:
         said: list[str] = []
@@ -115,17 +116,24 @@ class ExplainTests(LifecycleCase):
             self.explained("a")[0], "a day takes 10 seconds here (lifecycle_day_seconds)"
         )
 
+    def test_clock_jumped(self) -> None:
+        """It tells that nothing happens by a clock that has jumped."""
+        self.set_rules(rule(expire_days=1))
+        self.put("a")
+        self.now_us += 100 * 86_400_000_000
+        self.assertIn("the wall clock has jumped", self.explained("a")[0])
+
     def test_as_it_happens(self) -> None:
         """What is told is what a pass then does, and nothing happens before."""
         self.enable_versioning()
         self.set_rules(rule("r", expire_days=2, noncurrent_days=2))
         self.put("a")
-        self.now_us = at("2014-01-18 00:00") - 1
+        self.pass_until(at("2014-01-18 00:00") - 1)
         self.assertEqual(self.run_pass().deeds, 0)
         self.assertIn("from 2014-01-18T00:00:00Z on", self.explained("a")[1])
-        self.now_us += 1
+        self.pass_until(self.now_us + 1)
         self.assertEqual(self.run_pass().deeds, 1)
         self.assertEqual(self.shape("a"), "mv")
         self.assertIn("from 2014-01-21T00:00:00Z on", self.explained("a")[4])
-        self.now_us = at("2014-01-21 00:00")
+        self.pass_until(at("2014-01-21 00:00"))
         self.assertEqual(self.run_pass().deeds, 1)

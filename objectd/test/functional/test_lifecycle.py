@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from hypothesis import settings
-from hypothesis.stateful import run_state_machine_as_test
 from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.objects.lifecycle import carrying_out
 from objectd.test.functional.server import BUCKET, Server
 from objectd.test.machine.homes import DiskHome
-from objectd.test.objects.lifecycle.machine import LifecycleMachine
+from objectd.test.objects.lifecycle.machine import try_histories
 
 CONFIG = """\
 objects.lifecycle_day_seconds = 1.0
@@ -95,7 +94,5 @@ class HistoryTests(SynchronousTestCase):
         """On RocksDB as well, closed and opened again at any time, a pass leaves what AWS's
         rules leave."""
         self.patch(carrying_out, "VERSIONED_A_COMMIT", 1000)
-        run_state_machine_as_test(
-            lambda: LifecycleMachine(DiskHome()),
-            settings=settings(max_examples=10, stateful_step_count=40, deadline=None),
-        )
+        budget = settings(max_examples=10, stateful_step_count=40, deadline=None)
+        try_histories(DiskHome, budget)

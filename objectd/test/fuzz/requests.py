@@ -201,6 +201,8 @@ class Requests:
             "CopySource": lambda: self._source(self._dice.one_of(BUCKETS), key),
             "RenameSource": lambda: f"/{bucket}/{key}",
             "ACL": lambda: "private",
+            "AnnotationDirective": lambda: "COPY",
+            "AnnotationName": lambda: self._dice.one_of(["note"] * 8 + ["s3", "n" * 513]),
             "StorageClass": lambda: "STANDARD",
             "ObjectOwnership": lambda: "BucketOwnerEnforced",
             "VersionId": lambda: self._version(bucket, key),

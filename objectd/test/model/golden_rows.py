@@ -1,7 +1,10 @@
 """One row of every kind, as `golden/` holds them for ever.
 
-A field that a later version appends to a record must not change these: rows that were written
-without it are out there. It gets a golden file of its own.
+`values-1.txt` has the rows of version 0.1: they are out there, so they are read for ever, with
+the defaults of fields that were appended since, and not written any more. `values-2.txt` has
+the same rows as they are written now, and those that are new. Until it is released a new field
+changes that file; after that it gets a file of its own. Keys never change: their files only
+grow in number.
 """
 
 from __future__ import annotations
@@ -62,7 +65,6 @@ RECORDS: dict[str, records.Record] = {
     "bucket-name": records.BucketName(BUCKET),
     "bucket": records.Bucket(BUCKET, "photos", 1, TIME, "us-east-1", deduplicate=False),
     "live": records.Live(),
-    "bucket-tags": records.BucketTags({"a": "b"}),
     "upload": records.Upload(
         state=records.UploadState.COMPLETING,
         upload=UPLOAD,
@@ -78,7 +80,6 @@ RECORDS: dict[str, records.Record] = {
         attempt=ATTEMPT,
     ),
     "client-token": records.ClientToken(DIGEST),
-    "annotation": records.Annotation(5, TIME, "5d41402abc4b2a76b9719d911017c592", CHECKSUMS),
     "part": records.Part(
         5 << 20, TIME, "900150983cd24fb0d6963f7d28e17f72", BLOB, ATTEMPT, CHECKSUMS
     ),
@@ -106,9 +107,51 @@ RECORDS: dict[str, records.Record] = {
     ),
 }
 
+LOCK = records.Lock(records.Retention(records.RetentionMode.COMPLIANCE, TIME), True)
+RECORDS_2: dict[str, records.Record] = {
+    "format-versions": records.Format(
+        0, 0, records.Incompatible.VERSIONS, bytes(16), DIGEST, TIME, "objectd 0.1"
+    ),
+    "clock-mark": records.ClockMark(TIME, "boot", 7, TIME + 1),
+    "bucket-name-versioned": records.BucketName(BUCKET, versioned=True, lifecycle=UPLOAD),
+    "bucket-versioned": records.Bucket(
+        BUCKET,
+        "photos",
+        1,
+        TIME,
+        "us-east-1",
+        versioning=records.Versioning.SUSPENDED,
+        lifecycle=UPLOAD,
+        object_lock_enabled=True,
+        default_retention=records.DefaultRetention(records.RetentionMode.GOVERNANCE, days=30),
+    ),
+    "bucket-tags": records.BucketTags({"a": "b"}),
+    "null-version": records.NullVersion(TIME, VERSION),
+    "annotation": records.Annotation(5, TIME, "5d41402abc4b2a76b9719d911017c592", CHECKSUMS),
+    "manifest-versioned": records.Manifest(
+        bucket_id=BUCKET,
+        key=KEY,
+        upload=UPLOAD,
+        list_digest=DIGEST,
+        version=VERSION,
+        etag="900150983cd24fb0d6963f7d28e17f72-2",
+        checksums=CHECKSUMS,
+        listed=b"\x03",
+        version_id="00060a24181e4000" + VERSION.hex(),
+    ),
+}
+OBJECTS_2: dict[str, tuple[records.ObjectHead, records.ObjectTail]] = {
+    "delete-marker": (
+        records.ObjectHead(0, TIME, "", VERSION, 1, is_delete_marker=True),
+        records.ObjectTail(records.Nothing()),
+    ),
+    "locked": (HEAD, records.ObjectTail(records.InBlob(BLOB), annotations=3, lock=LOCK)),
+}
+
 VALUES: dict[str, bytes] = {
-    **{name: encode(record) for name, record in RECORDS.items()},
+    **{name: encode(record) for name, record in (RECORDS | RECORDS_2).items()},
     **{f"object-{name}": encode_object(HEAD, tail) for name, tail in TAILS.items()},
+    **{f"object-{name}": encode_object(*both) for name, both in OBJECTS_2.items()},
     "payload": encode_payload(b"hello"),
     "counter": encode_counter(-42),
 }
@@ -121,12 +164,9 @@ KEYS: dict[str, bytes] = {
     "bucket-name": keys.bucket_name("photos"),
     "bucket": keys.bucket(BUCKET),
     "live": keys.live(BUCKET),
-    "bucket-tags": keys.configuration(BUCKET, keys.BUCKET_TAGS),
     "usage": keys.usage(BUCKET, 7, b"n"),
     "object": keys.object_(BUCKET, KEY),
     "version": keys.version(BUCKET, KEY, TIME, VERSION),
-    "annotation": keys.annotation(VERSION, "grün".encode()),
-    "annotation-piece": keys.annotation_piece(VERSION, "grün".encode(), 2),
     "payload": keys.payload(BUCKET, KEY),
     "upload": keys.upload(BUCKET, KEY, TIME, UPLOAD),
     "client-token": keys.client_token(19_675, BUCKET, DIGEST),
@@ -141,10 +181,20 @@ KEYS: dict[str, bytes] = {
     "manifest-candidate": keys.manifest_candidate(UPLOAD),
     "parts-candidate": keys.parts_candidate(UPLOAD),
     "bucket-candidate": keys.bucket_candidate(BUCKET),
-    "annotation-candidate": keys.annotation_candidate(VERSION),
     "blob-trash": keys.blob_trash(BLOB),
     "manifest-trash": keys.manifest_trash(UPLOAD),
     "journal": keys.JOURNAL,
+}
+KEYS_2: dict[str, bytes] = {
+    "clock-mark": keys.CLOCK_MARK,
+    "live-enabled": keys.live(BUCKET, records.Versioning.ENABLED),
+    "live-suspended": keys.live(BUCKET, records.Versioning.SUSPENDED),
+    "bucket-tags": keys.configuration(BUCKET, keys.BUCKET_TAGS),
+    "null-version": keys.null_version(BUCKET, KEY),
+    "version-payload": keys.version_payload(BUCKET, VERSION),
+    "annotation": keys.annotation(VERSION, "grün".encode()),
+    "annotation-piece": keys.annotation_piece(VERSION, "grün".encode(), 2),
+    "annotation-candidate": keys.annotation_candidate(VERSION),
 }
 
 
@@ -160,5 +210,5 @@ def write(name: str, rows: dict[str, bytes]) -> None:
 
 
 if __name__ == "__main__":
-    write("values-1.txt", VALUES)
-    write("keys-1.txt", KEYS)
+    write("values-2.txt", VALUES)
+    write("keys-2.txt", KEYS_2)

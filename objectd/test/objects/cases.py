@@ -63,6 +63,11 @@ class InterposedMetadata(MemoryMetadata):
         """Have it done once after the next `scan` that starts at a key with this prefix."""
         self._after_scan[prefix] = act
 
+    def calm(self) -> None:
+        """Have nothing done any more of what was not reached."""
+        for acts in (self._before, self._after, self._after_scan):
+            acts.clear()
+
     async def begin_incarnation(self, above: int = 0) -> int:
         self._change()
         return await super().begin_incarnation(above)

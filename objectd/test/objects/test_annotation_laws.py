@@ -66,6 +66,7 @@ class LawTests(StoreCase):
             self.assert_same()
 
     def assert_same(self) -> None:
+        self.ok(self.store.collector.run_to_rest())
         rows = 0
         for key, versions in self.versions.items():
             for version in versions:
@@ -154,5 +155,4 @@ class LawTests(StoreCase):
         self.versioning = enabled
 
     def do_restart(self) -> None:
-        self.ok(self.store.collector.run_to_rest())
         self.store = self.opened()

@@ -19,6 +19,7 @@ from objectd.errors import (
     OperationAborted,
     OutcomeUnknown,
     PreconditionFailed,
+    StoreFailed,
     TooManyAnnotations,
     VersionIsDeleteMarker,
     VersionNotFound,
@@ -26,8 +27,8 @@ from objectd.errors import (
 from objectd.interfaces import Commit, Entry
 from objectd.model import keys
 from objectd.objects import ObjectStore
-from objectd.objects.annotation_copying import UNFINISHED_US_MAX
 from objectd.objects.checksums import Declared
+from objectd.objects.collecting.annotated import UNFINISHED_US_MAX
 from objectd.objects.collecting.queues import pages
 from objectd.objects.conditions import Conditions
 from objectd.objects.copying import COPY_ALL, ObjectName, Overrides
@@ -37,7 +38,7 @@ from objectd.objects.settings import (
     ANNOTATIONS_MAX,
 )
 from objectd.objects.writer import Batch
-from objectd.test.objects.cases import LARGE, StoreCase
+from objectd.test.objects.cases import LARGE, StoreCase, begin
 
 
 class AnnotationCase(StoreCase):
@@ -63,7 +64,8 @@ class AnnotationCase(StoreCase):
         return [listed.name for listed in page.annotations]
 
     def all_rows(self, prefix: bytes = keys.ANNOTATIONS) -> list[Entry]:
-        """However many pages they take."""
+        """What is left when the collector is at rest."""
+        self.ok(self.store.collector.run_to_rest())
 
         async def every() -> list[Entry]:
             return [entry async for page in pages(self.metadata, prefix) for entry in page]
@@ -349,6 +351,25 @@ class GoneTests(AnnotationCase):
         """Tags in place leave annotations alone."""
         self.ok(self.store.tags.put("photos", "a", {"x": "y"}))
         self.assertEqual(self.names(), ["b", "c"])
+
+    def test_collector_dies(self) -> None:
+        """Whenever it does, its successor goes on, and what is not gone keeps all it has."""
+        for number in range(150):
+            self.annotate(str(number))
+        self.ok(self.store.objects.put("photos", "z", b"x"))
+        self.annotate("of z", key="z")
+        self.ok(self.store.objects.delete("photos", "a"))
+        deaths = 0
+        while self.rows(keys.ANNOTATION_CANDIDATES):
+            self.metadata.changes_left = deaths
+            begin(self.store.collector.run_to_rest()).addErrback(
+                lambda failure: failure.trap(OutcomeUnknown, StoreFailed)
+            )
+            self.metadata.changes_left = None
+            deaths += 1
+        self.assertGreater(deaths, 2)
+        self.assertEqual(len(self.all_rows()), 2)
+        self.assertEqual(self.text("of z", "z"), b"x")
 
     def test_no_read_more(self) -> None:
         """The commit that takes them away is made without a look at them."""

@@ -9,7 +9,7 @@ from objectd.errors import Fenced, FormatUnsupported, StoreFailed
 from objectd.interfaces import Commit, Put, Token
 from objectd.model import keys
 from objectd.model.codec import decode, encode
-from objectd.model.records import Format
+from objectd.model.records import Format, Incompatible
 from objectd.objects import open_in_memory
 from objectd.test.objects.cases import LARGE, InterposedMetadata, StoreCase, begin
 
@@ -47,6 +47,7 @@ class OpeningTests(StoreCase):
         known = decode(Format, row.value or b"")
         for newer in (
             structs.replace(known, incompatible=1 << 5),
+            structs.replace(known, incompatible=Incompatible.VERSIONS | 1 << 5),
             structs.replace(known, read_compatible=1),
         ):
             self.put_format(encode(newer))

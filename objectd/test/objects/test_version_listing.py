@@ -191,14 +191,15 @@ class PageTests(VersionListingCase):
 
     def test_wrong_markers(self) -> None:
         """A version id marker needs a key marker, and must be an id."""
-        for markers in (
-            {"version_id_marker": "null"},
-            {"version_id_marker": VersionId(1, b"u" * 12).text()},
-            {"key_marker": "cat", "version_id_marker": "nonsense"},
+        for key, version in (
+            ("", "null"),
+            ("", VersionId(1, b"u" * 12).text()),
+            ("cat", "nonsense"),
         ):
-            error = self.refused(
-                InvalidArgument, self.store.version_listings.page("photos", **markers)
+            page = self.store.version_listings.page(
+                "photos", key_marker=key, version_id_marker=version
             )
+            error = self.refused(InvalidArgument, page)
             self.assertEqual(error.name, "version-id-marker")
 
     def test_null_marker(self) -> None:
@@ -206,13 +207,16 @@ class PageTests(VersionListingCase):
         gone the whole key is listed again."""
         self.change("put", "cat", 0)
         self.change("put", "dog", 0)
-        marker = {"key_marker": "cat", "version_id_marker": "null"}
-        self.assertEqual([each.key for each in self.page(**marker).versions], ["dog"])
+        self.assertEqual(self.behind_null("cat"), ["dog"])
         self.change("enable", "", 0)
         self.change("put", "cat", 0)
-        self.assertEqual([each.key for each in self.page(**marker).versions], ["dog"])
+        self.assertEqual(self.behind_null("cat"), ["dog"])
         self.ok(self.store.objects.delete("photos", "cat", version_id="null"))
-        self.assertEqual([each.key for each in self.page(**marker).versions], ["cat", "dog"])
+        self.assertEqual(self.behind_null("cat"), ["cat", "dog"])
+
+    def behind_null(self, key: str) -> list[str]:
+        page = self.page(key_marker=key, version_id_marker="null")
+        return [each.key for each in page.versions]
 
     def test_key_marker_alone(self) -> None:
         """Without a version id, what follows a key marker is behind all versions of the key; in a

@@ -353,11 +353,7 @@ class HeaderTests(ObjectLockCase):
 
     def test_wrong(self) -> None:
         """Each header has its values, and two come together; that goes before all else."""
-        mode, until, hold = (
-            "ObjectLockMode",
-            "ObjectLockRetainUntilDate",
-            "ObjectLockLegalHoldStatus",
-        )
+        mode, until = "ObjectLockMode", "ObjectLockRetainUntilDate"
         for wrong, name in (
             ({mode: "GOVERNANCE"}, "x-amz-object-lock-retain-until-date"),
             ({until: TOMORROW}, "x-amz-object-lock-mode"),

@@ -13,6 +13,7 @@ from objectd.model.codec import decode_object_head
 from objectd.model.lifecycle import LifecycleFilter, LifecycleRule
 from objectd.model.records import ObjectHead
 from objectd.objects.lifecycle.passes import LifecycleReport
+from objectd.objects.trusted_time import Reading
 from objectd.test.objects.cases import NOON_US, StoreCase
 
 DAY_US = 86_400_000_000
@@ -40,11 +41,8 @@ class FakeTime:
     case: LifecycleCase
     trusted: bool = True
 
-    def now_us(self) -> int:
-        return self.case.now_us
-
-    def is_trusted(self) -> bool:
-        return self.trusted
+    async def reading(self) -> Reading:
+        return Reading(self.case.now_us, self.case.now_us, jumped=not self.trusted)
 
 
 class LifecycleCase(StoreCase):
@@ -67,7 +65,13 @@ class LifecycleCase(StoreCase):
         return self.ok(self.store.objects.delete("photos", key, version_id=version_id)).version_id
 
     def pass_days(self, days: float) -> None:
-        self.now_us += int(days * DAY_US)
+        self.pass_until(self.now_us + int(days * DAY_US))
+
+    def pass_until(self, time_us: int) -> None:
+        """Time passes, as all clocks see."""
+        passed_us = time_us - self.now_us
+        self.now_us = time_us
+        self.uptime = self.uptime._replace(us=self.uptime.us + passed_us)
 
     def run_pass(self) -> LifecycleReport:
         return self.ok(self.store.lifecycle_passes.run(self.time))

@@ -6,9 +6,18 @@ does is written down as AWS's user guide says it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
+from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from objectd.errors import ObjectNotFound
 from objectd.interfaces import IMetadataStore, Scan
@@ -17,6 +26,7 @@ from objectd.model.codec import decode_object
 from objectd.model.lifecycle import LifecycleFilter, LifecycleRule
 from objectd.objects.ids import version_id
 from objectd.objects.store import assemble
+from objectd.objects.trusted_time import Reading
 from objectd.test.machine.homes import Home
 from objectd.test.objects.lifecycle.cases import DAY_US
 from objectd.testing.s3 import result_of
@@ -81,7 +91,7 @@ class LifecycleMachine(RuleBasedStateMachine):
         self.now_us = START_US
         self.versioning = "never"
         self.plain: dict[str, list[Plain]] = {key: [] for key in KEYS}
-        self.rules: list[LifecycleRule] = []
+        self.in_force: list[LifecycleRule] = []
         self.day_of_pass: int | None = None
         self.open()
         result_of(self.store.buckets.create(BUCKET))
@@ -133,7 +143,7 @@ class LifecycleMachine(RuleBasedStateMachine):
             result_of(self.store.lifecycles.put(BUCKET, wanted))
         else:
             result_of(self.store.lifecycles.delete(BUCKET))
-        self.rules, self.day_of_pass = wanted, None
+        self.in_force, self.day_of_pass = wanted, None
 
     # What time does
 
@@ -143,9 +153,9 @@ class LifecycleMachine(RuleBasedStateMachine):
 
     @rule()
     def run_pass(self) -> None:
-        result_of(self.store.lifecycle_passes.run())
+        result_of(self.store.lifecycle_passes.run(self))
         today = self.now_us // DAY_US
-        if self.rules and self.day_of_pass != today:
+        if self.in_force and self.day_of_pass != today:
             self.day_of_pass = today
             self.plain_pass()
 
@@ -165,6 +175,10 @@ class LifecycleMachine(RuleBasedStateMachine):
     def reopen(self) -> None:
         self.home.shut(self.store)
         self.open()
+
+    async def reading(self) -> Reading:
+        """As the clock of passes."""
+        return Reading(self.now_us, self.now_us)
 
     # The model
 
@@ -188,9 +202,8 @@ class LifecycleMachine(RuleBasedStateMachine):
         for key in KEYS:
             versions = self.plain[key]
             if versions and not versions[0].is_marker and self.is_expired(key, versions[0]):
-                [newest, *_] = self.found(key) or [None]
-                is_marked = newest is not None and newest.is_marker
-                self.plain_delete(key, newest.id if is_marked and newest is not None else "")
+                markers = [each.id for each in self.found(key)[:1] if each.is_marker]
+                self.plain_delete(key, "".join(markers))
         for key in KEYS:
             versions = self.plain[key]
             gone = [
@@ -204,7 +217,7 @@ class LifecycleMachine(RuleBasedStateMachine):
     def fitting(self, key: str, version: Plain) -> list[LifecycleRule]:
         return [
             r
-            for r in self.rules
+            for r in self.in_force
             if r.enabled
             and key.startswith(r.filter.prefix or "")
             and r.filter.tags.items() <= version.tags.items()
@@ -269,6 +282,21 @@ class LifecycleMachine(RuleBasedStateMachine):
         size = self.plain[key][0].size
         assert result_of(opened.read()) == bytes(size)
         return True
+
+
+def try_histories(open_home: Callable[[], Home], budget: settings) -> None:
+    """Raises `AssertionError` with the shortest history in which the two disagree."""
+
+    class Histories(LifecycleMachine):
+        def __init__(self) -> None:
+            super().__init__(open_home())
+
+    try:
+        run_state_machine_as_test(Histories, settings=budget)
+    except Exception as error:
+        # trial does not show the notes of an exception, in which hypothesis tells it all.
+        told = "\n".join([str(error), *getattr(error, "__notes__", ())])
+        raise AssertionError(told) from error
 
 
 def _values(metadata: IMetadataStore, prefix: bytes) -> list[bytes]:

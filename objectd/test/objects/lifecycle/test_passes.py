@@ -157,6 +157,17 @@ class ObjectTests(LifecycleCase):
         self.time.trusted = True
         self.assertEqual(self.run_pass().deeds, 4)
 
+    def test_trusted_time(self) -> None:
+        """Unless another clock is given, the trusted time is what counts: a wall clock that is
+        set forward expires nothing until it is confirmed."""
+        self.set_rules(rule(expire_days=1))
+        self.put("a")
+        self.now_us += 3 * DAY_US
+        self.assertTrue(self.ok(self.store.lifecycle_passes.run()).is_mistrusted)
+        self.assertEqual(self.read("a"), b"x")
+        self.ok(self.store.trusted_time.confirm())
+        self.assertEqual(self.ok(self.store.lifecycle_passes.run()).deeds, 1)
+
     def test_resumed(self) -> None:
         """The next process goes on where the pass of the last one has left its mark."""
         self.patch(candidates, "ROWS_A_PAGE", 2)

@@ -1,0 +1,27 @@
+"""What a program must understand to open this store: set in the commit that first needs it."""
+
+from __future__ import annotations
+
+from msgspec import structs
+
+from objectd.errors import DamagedRecord
+from objectd.interfaces import At
+from objectd.model import keys
+from objectd.model.codec import decode, encode
+from objectd.model.records import Format, Incompatible
+from objectd.objects.core import Core
+from objectd.objects.writer import Batch
+
+
+async def use(core: Core, batch: Batch, feature: Incompatible) -> None:
+    """From this commit on no program opens the store that does not know the feature. A bit that
+    was set is never cleared, so nothing is expected where it is."""
+    [row] = await core.metadata.get([keys.FORMAT])
+    if row is None:
+        raise DamagedRecord("the format of the store", "missing")
+    format_ = decode(Format, row.value)
+    if format_.incompatible & feature:
+        return
+    batch.expect(At(keys.FORMAT, row.revision))
+    incompatible = int(format_.incompatible | feature)
+    batch.put(keys.FORMAT, encode(structs.replace(format_, incompatible=incompatible)))
