@@ -12,6 +12,7 @@ import attrs
 from objectd.background.settings import CollectionSettings, LifecycleSettings
 from objectd.config import Choice, ConfigurationFile
 from objectd.errors import InvalidArgument
+from objectd.objects.encryption import EncryptionSettings
 from objectd.objects.settings import ObjectSettings
 from objectd.web.address import Address
 from objectd.web.limits import Deadlines, Limits
@@ -87,11 +88,13 @@ class Configuration:
     limits: Limits
     deadlines: Deadlines
     objects: ObjectSettings
+    encryption: EncryptionSettings
     collection: CollectionSettings
     lifecycle: LifecycleSettings
     metadata: Choice
     blobs: Choice
     credentials: Choice
+    keys: Choice
     tls: Choice | None
 
     def differences(self, other: Configuration) -> list[str]:
@@ -148,11 +151,13 @@ def configuration_of(file: ConfigurationFile) -> Configuration:
         limits=file.section("limits", Limits),
         deadlines=file.section("deadlines", Deadlines),
         objects=file.section("objects", ObjectSettings),
+        encryption=file.section("encryption", EncryptionSettings),
         collection=file.section("collection", CollectionSettings),
         lifecycle=file.section("lifecycle", LifecycleSettings),
         metadata=file.choice("metadata", default="rocksdb"),
         blobs=file.choice("blobs", default="disk"),
         credentials=file.choice("credentials", default="root"),
+        keys=file.choice("keys", default="local"),
         tls=file.choice("tls", default="pem") if "tls" in file else None,
     )
     if (configuration.tls is not None) != bool(configuration.server.listen_tls):

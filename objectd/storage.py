@@ -119,6 +119,8 @@ async def _store_on(
     others_drained: Callable[[int], Awaitable[None]] | None = None,
 ) -> AsyncIterator[ObjectStore]:
     async with AsyncExitStack() as opened:
+        key_manager = await configuration.keys.open(host)
+        opened.push_async_callback(key_manager.close)
         blobs = await configuration.blobs.open(host)
         opened.push_async_callback(blobs.close)
         store = await open_store(
@@ -127,6 +129,8 @@ async def _store_on(
             clock=host.clock,
             run_in_thread=host.run_in_thread,
             settings=configuration.objects,
+            key_manager=key_manager,
+            encryption=configuration.encryption,
             body_memory_bytes=body_memory_bytes,
             living=living,
             others_drained=others_drained,
@@ -212,6 +216,8 @@ async def joined_store(
         )
         metadata = CachedMetadata(remote, Slots.mapped(slots))
         opened.push_async_callback(metadata.close)
+        key_manager = await configuration.keys.open(host)
+        opened.push_async_callback(key_manager.close)
         blobs = await configuration.blobs.open(host)
         opened.push_async_callback(blobs.close)
         yield await join_store(
@@ -221,6 +227,8 @@ async def joined_store(
             clock=host.clock,
             run_in_thread=host.run_in_thread,
             settings=configuration.objects,
+            key_manager=key_manager,
+            encryption=configuration.encryption,
             body_memory_bytes=body_memory_bytes,
             reads=reads,
         )

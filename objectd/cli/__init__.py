@@ -218,6 +218,65 @@ def _clock(data_directory: Path, config: Path | None, *, confirms: bool) -> None
     maintenance.run(_configuration(config), data_directory.absolute(), work)
 
 
+@main.group(short_help="Show, make and rotate encryption keys.")
+def keys() -> None:
+    """Show, make and rotate the keys that objects are encrypted for. The server may run: it
+    uses what is changed at once, and what it has used a short time ago for five minutes more."""
+
+
+_KEY = click.argument("name", metavar="NAME")
+
+
+@keys.command("list", short_help="List all keys.")
+@_STOPPED_DATA_DIRECTORY
+@_CONFIG
+def list_keys(data_directory: Path, config: Path | None) -> None:
+    """List the keys of DATA_DIR: name, newest version, state, when made."""
+    _with_keys(data_directory, config, "list", "")
+
+
+@keys.command(short_help="Make a key.")
+@_STOPPED_DATA_DIRECTORY
+@_KEY
+@_CONFIG
+def create(data_directory: Path, name: str, config: Path | None) -> None:
+    """Make the key NAME, unless it is there."""
+    _with_keys(data_directory, config, "create", name)
+
+
+@keys.command(short_help="Add a version to a key.")
+@_STOPPED_DATA_DIRECTORY
+@_KEY
+@_CONFIG
+def rotate(data_directory: Path, name: str, config: Path | None) -> None:
+    """Add a version to the key NAME. Older versions stay, for what was encrypted for them."""
+    _with_keys(data_directory, config, "rotate", name)
+
+
+@keys.command(short_help="Have nothing encrypted or read with a key.")
+@_STOPPED_DATA_DIRECTORY
+@_KEY
+@_CONFIG
+def disable(data_directory: Path, name: str, config: Path | None) -> None:
+    """Disable the key NAME: what needs it cannot be read until it is enabled again."""
+    _with_keys(data_directory, config, "disable", name)
+
+
+@keys.command(short_help="Undo `disable`.")
+@_STOPPED_DATA_DIRECTORY
+@_KEY
+@_CONFIG
+def enable(data_directory: Path, name: str, config: Path | None) -> None:
+    """Enable the key NAME again."""
+    _with_keys(data_directory, config, "enable", name)
+
+
+def _with_keys(data_directory: Path, config: Path | None, verb: str, name: str) -> None:
+    from objectd.cli.keys import run
+
+    run(_configuration(config), data_directory.absolute(), verb, name)
+
+
 def _configuration(config: Path | None) -> Configuration:
     from objectd.errors import ConfigurationInvalid
     from objectd.settings import load

@@ -99,6 +99,7 @@ def _writing(command: _Command) -> _Command:
 
 _DRY_RUN = click.option("--dry-run", "--dryrun", is_flag=True, help="Only say what would be done.")
 _RECURSIVE = click.option("--recursive", "-r", is_flag=True, help="Everything below.")
+_VERSION_ID = click.option("--version-id", default="", metavar="ID", help="Of one version of it.")
 _HUMAN = click.option("--human", "--human-readable", is_flag=True, help="Sizes in KiB, MiB…")
 
 
@@ -218,12 +219,18 @@ def rb(place: str, force: bool, **connection: Unpack[_Connection]) -> None:
 @click.command(cls=FilteringCommand, short_help="Delete objects.")
 @click.argument("place", metavar="s3://BUCKET/KEY")
 @_RECURSIVE
+@_VERSION_ID
 @filter_options
 @_DRY_RUN
 @_connected
-def rm(place: str, recursive: bool, dry_run: bool, **connection: Unpack[_Connection]) -> None:
-    """Delete an object, or with --recursive all whose keys begin with KEY/."""
+def rm(
+    place: str, recursive: bool, version_id: str, dry_run: bool, **connection: Unpack[_Connection]
+) -> None:
+    """Delete an object, or with --recursive all whose keys begin with KEY/. A bucket with
+    versioning keeps what is deleted; a version is deleted for good."""
     found, filters = parse_s3(place), _filters()
+    if recursive and version_id:
+        raise click.UsageError("--version-id is that of one object: without --recursive")
 
     async def verb(session: Session) -> None:
         from objectd.cli.removing import remove_all, remove_one
@@ -231,22 +238,23 @@ def rm(place: str, recursive: bool, dry_run: bool, **connection: Unpack[_Connect
         if recursive:
             await remove_all(session, found, filters, dry_run=dry_run)
         else:
-            await remove_one(session, found, dry_run=dry_run)
+            await remove_one(session, found, dry_run=dry_run, version_id=version_id)
 
     _run(connection, verb)
 
 
 @click.command(short_help="Write an object to the standard output.")
 @click.argument("place", metavar="s3://BUCKET/KEY")
+@_VERSION_ID
 @_connected
-def cat(place: str, **connection: Unpack[_Connection]) -> None:
+def cat(place: str, version_id: str, **connection: Unpack[_Connection]) -> None:
     """Write an object to the standard output, verified at its end."""
     found = parse_object(place)
 
     async def verb(session: Session) -> None:
         from objectd.cli.transfer import cat as write_out
 
-        await write_out(session, found)
+        await write_out(session, found, version_id=version_id)
 
     _run(connection, verb)
 

@@ -31,14 +31,18 @@ async def remove_bucket(session: Session, bucket: str, *, force: bool) -> None:
         session.report.line(f"remove_bucket: {bucket}")
 
 
-async def remove_one(session: Session, place: ObjectPlace, *, dry_run: bool) -> None:
+async def remove_one(
+    session: Session, place: ObjectPlace, *, dry_run: bool, version_id: str
+) -> None:
     if not place.key:
         raise click.UsageError(f"{place} names no object: use --recursive")
+    what = f"delete: {place} {version_id}".rstrip()
     if dry_run:
-        session.report.line(f"(dry run) delete: {place}")
+        session.report.line(f"(dry run) {what}")
         return
-    await session.client.call("DeleteObject", Bucket=place.bucket, Key=place.key)
-    session.report.line(f"delete: {place}")
+    named = {"VersionId": version_id or None}
+    await session.client.call("DeleteObject", Bucket=place.bucket, Key=place.key, **named)
+    session.report.line(what)
 
 
 async def remove_all(

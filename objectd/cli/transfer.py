@@ -128,12 +128,13 @@ async def copy_all(copying: Copying, source: Place, target: Place, filters: Filt
         await for_each(found, copy, at_once=FILES_AT_ONCE)
 
 
-async def cat(session: Session, source: ObjectPlace) -> None:
-    """Write an object to the standard output. A failure in its middle is a failure in the end
-    only: what was written before cannot be taken back."""
+async def cat(session: Session, source: ObjectPlace, *, version_id: str = "") -> None:
+    """Write an object, or a version of it, to the standard output. A failure in its middle is a
+    failure in the end only: what was written before cannot be taken back."""
     with session.report.attempt(str(source)):
-        remote = await look_up(session.client, source.bucket, source.key)
-        async with aclosing(read(session.client, remote)) as pieces:
+        client = session.client
+        remote = await look_up(client, source.bucket, source.key, version_id=version_id)
+        async with aclosing(read(client, remote)) as pieces:
             async for piece in pieces:
                 await session.run_on_pipe(partial(_write_all, piece))
 

@@ -30,7 +30,8 @@ Advance = Callable[[int], object]
 
 @attrs.frozen
 class Remote:
-    """An object as it was when it was looked up; `etag` with its quotes."""
+    """An object as it was when it was looked up; `etag` with its quotes, `version_id` if a
+    version was named."""
 
     bucket: str
     key: str
@@ -38,14 +39,18 @@ class Remote:
     etag: str
     modified_us: int
     expected: Expected | None
+    version_id: str = ""
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.key}"
 
 
-async def look_up(client: Client, bucket: str, key: str) -> Remote:
-    """Raises `Refused` 404 if there is no such object."""
-    result = await client.call("HeadObject", Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+async def look_up(client: Client, bucket: str, key: str, *, version_id: str = "") -> Remote:
+    """Raises `Refused`: 404 if there is no such object or version, 405 if that is a delete
+    marker."""
+    result = await client.call(
+        "HeadObject", Bucket=bucket, Key=key, ChecksumMode="ENABLED", VersionId=version_id or None
+    )
     return Remote(
         bucket,
         key,
@@ -53,6 +58,7 @@ async def look_up(client: Client, bucket: str, key: str) -> Remote:
         cast(str, result.get("ETag", "")),
         cast(int, result.get("LastModified", 0)),
         expected_of(result),
+        version_id,
     )
 
 
@@ -101,6 +107,7 @@ async def _fetch(client: Client, remote: Remote, start: int, stop: int) -> bytes
             Key=remote.key,
             IfMatch=remote.etag or None,
             Range=f"bytes={start}-{stop - 1}",
+            VersionId=remote.version_id or None,
         )
     except Refused as error:
         if error.status in (412, 416):

@@ -1,7 +1,7 @@
 """Every contract between objectd and its providers, readable in one sitting.
 
-There are four kinds of provider so far: metadata stores, blob stores, credentials and
-TLS. A provider is found as a Twisted plugin by kind and name (`objectd.plugins`), and
+There are five kinds of provider so far: metadata stores, blob stores, credentials, TLS and
+key managers. A provider is found as a Twisted plugin by kind and name (`objectd.plugins`), and
 each kind of store has a conformance suite in `objectd.testing` that proves a provider.
 
 All times are integers: microseconds since 1970-01-01 UTC. All keys are bytes and are
@@ -23,6 +23,14 @@ from objectd.interfaces.blobs import (
     IBlobStore,
     IBlobWriter,
     SealedBlob,
+)
+from objectd.interfaces.keys import (
+    ENVELOPE_KEY_BYTES,
+    KEY_NAME_PATTERN,
+    EnvelopeKey,
+    IKeyManager,
+    IKeySwitch,
+    KeyDescription,
 )
 from objectd.interfaces.metadata import (
     CHANGES_MAX,
@@ -62,7 +70,9 @@ from objectd.interfaces.providers import (
 __all__ = [
     "CHANGES_MAX",
     "COMMIT_BYTES_MAX",
+    "ENVELOPE_KEY_BYTES",
     "KEY_BYTES_MAX",
+    "KEY_NAME_PATTERN",
     "ROOT_ACCOUNT",
     "SCANS_MAX",
     "SCAN_ROWS_MAX",
@@ -80,6 +90,7 @@ __all__ = [
     "DeleteRange",
     "EmptyRange",
     "Entry",
+    "EnvelopeKey",
     "Expectation",
     "HasLines",
     "Host",
@@ -87,9 +98,12 @@ __all__ = [
     "IBlobStore",
     "IBlobWriter",
     "ICredentials",
+    "IKeyManager",
+    "IKeySwitch",
     "IMetadataStore",
     "IProvider",
     "ITLSContexts",
+    "KeyDescription",
     "Outcome",
     "OutcomeKind",
     "Present",

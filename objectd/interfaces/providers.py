@@ -58,7 +58,7 @@ class Host:
 class IProvider(Interface):
     """A Twisted plugin that opens one provider of one kind. Light: it imports nothing heavy."""
 
-    kind: str = Attribute("'metadata', 'blobs', 'credentials' or 'tls'.")
+    kind: str = Attribute("'metadata', 'blobs', 'credentials', 'tls' or 'keys'.")
     name: str = Attribute("What the configuration calls it, e.g. 'rocksdb'.")
     help: str = Attribute("One line for `objectd providers`.")
 

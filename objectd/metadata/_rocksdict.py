@@ -3,7 +3,7 @@
 Read against rocksdict 0.3.29. It reports everything but a closed database as a plain
 `Exception` with RocksDB's message, so messages are compared here and nowhere else.
 
-Payload rows (`p`, `q`) lie in a column family of their own, whose values go to blob files: a
+Payload rows (`p`, `q`, `A`) lie in a column family of their own, whose values go to blob files: a
 compaction of records does not copy them. A value is revision (8 bytes, big-endian) ‖ value.
 """
 

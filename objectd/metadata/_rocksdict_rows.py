@@ -20,9 +20,15 @@ INCOMPLETE = "Result incomplete"
 """What RocksDB's message begins with where it did not do all that it was asked for."""
 
 _KEY_NOT_FOUND = "key not found"
-PAYLOAD_FAMILIES = frozenset((keys.PAYLOADS, keys.VERSION_PAYLOADS))
+PAYLOAD_FAMILIES = frozenset((keys.ANNOTATIONS, keys.PAYLOADS, keys.VERSION_PAYLOADS))
 """What lies in a column family of its own."""
-_FIRST_PAYLOAD, _AFTER_PAYLOADS = keys.PAYLOADS, keys.after(keys.VERSION_PAYLOADS)
+_BORDERS = (
+    (False, keys.ANNOTATIONS),
+    (True, keys.after(keys.ANNOTATIONS)),
+    (False, keys.PAYLOADS),
+    (True, keys.after(keys.VERSION_PAYLOADS)),
+)
+"""Where what lies in one column family ends, and whether that is the one of the payloads."""
 _U64 = struct.Struct(">Q")
 _WHOLE_FAMILIES = frozenset((b"\x00", b"\x01", b"\x02", b"\x03", keys.INCARNATIONS))
 """Kept in memory as they are: the store's own rows and the incarnations. They are few."""
@@ -233,14 +239,18 @@ def _check_status(rows: Any) -> None:
 
 def spans(start: bytes, stop: bytes, *, reverse: bool = False) -> list[Span]:
     """The range cut at the borders of the payload rows, without its empty pieces."""
-    spans = [
-        Span(False, start, min(stop, _FIRST_PAYLOAD)),
-        Span(True, max(start, _FIRST_PAYLOAD), min(stop, _AFTER_PAYLOADS)),
-        Span(False, max(start, _AFTER_PAYLOADS), stop),
-    ]
+    spans: list[Span] = []
+    for is_payload, end in _BORDERS:
+        if start < end:
+            if start >= stop:
+                break
+            spans.append(Span(is_payload, start, min(stop, end)))
+            start = end
+    if start < stop:
+        spans.append(Span(False, start, stop))
     if reverse:
         spans.reverse()
-    return [span for span in spans if span.start < span.stop]
+    return spans
 
 
 def _row(stored: bytes) -> Row:

@@ -149,6 +149,8 @@ def configuration(bucket_id: int, name: bytes) -> bytes:
     return b"s" + _U64.pack(bucket_id) + name
 
 
+LIFECYCLE = b"lifecycle"
+LIFECYCLE_PASS = b"lifecycle-pass"
 BUCKET_TAGS = b"tagging"
 """The name of the one configuration that a bucket may be born with."""
 
@@ -233,6 +235,11 @@ def annotation(version_uid: bytes, name: bytes) -> bytes:
 def annotation_piece(version_uid: bytes, name: bytes, number: int) -> bytes:
     """A piece of the payload, from number 1 on."""
     return version_annotations(version_uid) + bytes((number,)) + name
+
+
+def annotation_place(row_key: bytes) -> bytes:
+    """What is the same in the keys of all versions: the number of the piece, and the name."""
+    return row_key[1 + UID_BYTES :]
 
 
 def annotation_name(row_key: bytes) -> bytes:

@@ -44,6 +44,9 @@ class Incompatible(enum.IntFlag):
     """Some bucket has, or had, versioning: keys have versions beneath the current one, and
     writers expect a live row that tells the bucket's versioning."""
 
+    ENCRYPTION = 2
+    """Some version, or part, is stored encrypted."""
+
 
 class SweepHold(Record, frozen=True):
     since_us: int
@@ -117,6 +120,28 @@ class Versioning(enum.IntEnum):
     """The null version is gone, others stay."""
 
 
+class Scheme(enum.IntEnum):
+    """Whose key the bytes of a version are encrypted for."""
+
+    SSE_S3 = 1
+    SSE_KMS = 2
+    DSSE_KMS = 3
+    """Twice over: for a key of the client's choice and for the store's own."""
+
+    SSE_C = 4
+    """For a key that comes with each request and is kept nowhere."""
+
+
+class DefaultEncryption(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """How a bucket encrypts what comes without a wish of its own; None: not at all. `key_id` is
+    '' for the default key. Customers' keys may be refused altogether."""
+
+    scheme: Scheme | None = None
+    key_id: str = ""
+    bucket_key: bool = False
+    customer_keys_blocked: bool = False
+
+
 class Bucket(Record, frozen=True):
     """`lifecycle` names the configuration of the bucket's lifecycle; it is empty if there is
     none."""
@@ -131,6 +156,7 @@ class Bucket(Record, frozen=True):
     lifecycle: bytes = b""
     object_lock_enabled: bool = False
     default_retention: DefaultRetention | None = None
+    encryption: DefaultEncryption | None = None
 
 
 class BucketTags(Record, frozen=True):
@@ -216,6 +242,30 @@ class Headers(msgspec.Struct, frozen=True, array_like=True, gc=False):
 NO_HEADERS = Headers()
 
 
+class Layer(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One data key. `sealed` is the data key under an envelope key; `wrapped` is that one under
+    the key `key_id` of the key manager, or b'' where the customer has it."""
+
+    sealed: bytes
+    key_id: str = ""
+    wrapped: bytes = b""
+
+
+class Encryption(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """How the bytes of a version, or of an upload's parts, are encrypted: once with the data key
+    of each layer, the first one innermost.
+
+    `key_id` is the key as clients are shown it, `context` the JSON of what the key manager was
+    told of the first layer. Of a customer's key nothing is kept, not even its MD5.
+    """
+
+    scheme: Scheme
+    layers: tuple[Layer, ...]
+    key_id: str = ""
+    context: str = ""
+    bucket_key: bool = False
+
+
 class ObjectTail(Record, frozen=True):
     """What GET and HEAD show besides. `metadata` keys are lower case, without x-amz-meta-.
     `annotations` says how many there are."""
@@ -227,16 +277,19 @@ class ObjectTail(Record, frozen=True):
     tags: dict[str, str] = {}
     annotations: int = 0
     lock: Lock | None = None
+    encryption: Encryption | None = None
 
 
 class Annotation(Record, frozen=True):
     """A named text that a version carries; its name is in the key, its bytes lie beside it.
-    `etag` is without quotes."""
+    `etag` is without quotes; `layers` is how often the bytes are encrypted, with the data keys
+    of the version."""
 
     size_bytes: int
     modified_us: int
     etag: str
     checksums: tuple[Checksum, ...] = ()
+    layers: int = 0
 
 
 class ClientToken(Record, frozen=True):
@@ -270,6 +323,7 @@ class Upload(Record, frozen=True):
     list_digest: bytes = b""
     attempt: bytes = b""
     lock: Lock | None = None
+    encryption: Encryption | None = None
 
 
 class Part(Record, frozen=True):
@@ -305,10 +359,13 @@ class Codec(enum.IntEnum):
     """How the bytes of a blob were changed before they were stored."""
 
     PLAIN = 0
+    PACKETS = 1
+    """Encrypted (`objectd.blobs.packets`); the row's `envelope` is the salt of its key."""
 
 
 class Blob(Record, frozen=True):
-    """A sealed blob that is referred to, or was until a moment ago."""
+    """A sealed blob that is referred to, or was until a moment ago. Size and digest are those of
+    the bytes as they are stored."""
 
     drive: int
     digest: bytes
@@ -342,6 +399,8 @@ class BlobTrash(Record, frozen=True):
     drive: int
     digest: bytes
     size_bytes: int
+    codec: Codec = Codec.PLAIN
+    envelope: bytes = b""
 
 
 class ManifestTrash(Record, frozen=True):
@@ -369,6 +428,7 @@ class JournalKind(enum.IntEnum):
     BUCKET_CHANGED = 13
     OBJECT_LOCK_CHANGED = 14
     OBJECT_ANNOTATED = 20
+    OBJECT_ENCRYPTION_UPDATED = 21
 
 
 class JournalEntry(Record, frozen=True):

@@ -6,6 +6,7 @@ looks there as long as there is no such version. A candidate that the first of t
 that the last one takes away, has the collector delete what a copy that failed has left behind.
 
 What is copied is of one moment: the commit expects the row of the version that carries it.
+Where the two versions have not the same data keys, every piece is encrypted again.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from msgspec import structs
 from objectd.errors import Conflict, OperationAborted
 from objectd.interfaces import At, Entry, IMetadataStore, Scan
 from objectd.model import keys
-from objectd.model.codec import decode, encode
+from objectd.model.codec import decode, decode_payload, encode, encode_payload
 from objectd.model.records import Annotation, Candidate
-from objectd.objects.annotation_rows import PIECE_BYTES
+from objectd.objects.annotation_rows import PIECE_BYTES, Recoding
 from objectd.objects.core import Core
 from objectd.objects.settings import ANNOTATIONS_MAX
 from objectd.objects.versions import Found
@@ -31,11 +32,17 @@ PORTION_BYTES = 2 << 20
 
 
 async def copy_annotations(
-    core: Core, batch: Batch, carrier: Found, source: bytes, target: bytes
+    core: Core,
+    batch: Batch,
+    carrier: Found,
+    source: bytes,
+    target: bytes,
+    recoding: Recoding | None,
 ) -> int:
     """Have the batch give version `target` all annotations that version `source` has in the row
     `carrier`; return how many there are. They are as new as the copy. `target` must be an id
-    that was not used before, for an earlier attempt neither.
+    that was not used before, for an earlier attempt neither. `recoding` is None where both versions
+    have the same data keys, or none.
 
     Raises `DamagedRecord`, and `OperationAborted` if this took too long.
     """
@@ -47,11 +54,16 @@ async def copy_annotations(
         record = decode(Annotation, entry.value or b"")
         count, largest = count + 1, max(largest, record.size_bytes)
         record = structs.replace(record, modified_us=core.now_us())
+        if recoding is not None:
+            record = recoding.record(record)
         await portions.put(_moved(entry.key, target), encode(record))
     rows_a_page = min(PORTION_BYTES // min(largest, PIECE_BYTES), ANNOTATIONS_MAX)
     _, end = keys.span(keys.version_annotations(source))
     async for entry in _rows(core.metadata, stop, end, rows_a_page):
-        await portions.put(_moved(entry.key, target), entry.value or b"")
+        value = entry.value or b""
+        if recoding is not None:
+            value = encode_payload(recoding.piece(entry.key, decode_payload(value)))
+        await portions.put(_moved(entry.key, target), value)
     portions.finish(batch)
     return count
 

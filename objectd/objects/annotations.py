@@ -1,6 +1,6 @@
 """Annotations: named texts that versions of objects carry, and that come and go without a new
 version being made. They count neither in an object's size nor in its bucket's usage, as tags do
-not.
+not. They are encrypted as their version is, with its data keys.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/annotations-overview.html
 """
@@ -26,8 +26,15 @@ from objectd.errors import (
 from objectd.interfaces import At, Scan
 from objectd.model import keys
 from objectd.model.codec import decode_object, decode_object_head, encode_object
-from objectd.model.records import Annotation, JournalKind, ObjectHead, ObjectTail
-from objectd.objects.annotation_rows import delete_rows, put_rows, read_rows, row_keys
+from objectd.model.records import (
+    Annotation,
+    Encryption,
+    JournalKind,
+    ObjectHead,
+    ObjectTail,
+    Scheme,
+)
+from objectd.objects.annotation_rows import Recoding, delete_rows, put_rows, read_rows, row_keys
 from objectd.objects.buckets import Buckets
 from objectd.objects.checksums import NOTHING_DECLARED, Declared
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
@@ -35,6 +42,7 @@ from objectd.objects.core import Core
 from objectd.objects.damage import decoded
 from objectd.objects.ids import version_id as version_id_of
 from objectd.objects.names import key_bytes
+from objectd.objects.sealing import Sealed, Secret
 from objectd.objects.settings import (
     ANNOTATION_BYTES_MAX,
     ANNOTATION_NAME_BYTES_MAX,
@@ -54,12 +62,13 @@ _UNPRINTABLE = ("Cc", "Cs")
 @attrs.frozen
 class FoundAnnotation:
     """An annotation with its text. `version_id` is that of the version that carries it: ''
-    in a bucket that never had versions."""
+    in a bucket that never had versions; `encryption` is that version's."""
 
     name: str
     record: Annotation
     payload: bytes
     version_id: str
+    encryption: Encryption | None = None
 
 
 @attrs.frozen
@@ -112,13 +121,15 @@ class Annotations:
         to 1 MiB. `conditions` are about the version. It stays the same version of itself.
 
         Raises `InvalidAnnotationName`, `AnnotationNameTooLong`, `AnnotationNotText`,
-        `InvalidOperation` (no bytes), `EntityTooLarge`, `TooManyAnnotations`, `BadDigest`,
-        `IncompleteBody`, `PreconditionFailed`, `OperationAborted`, and as `Objects.head`.
+        `InvalidOperation` (no bytes, or a version that is encrypted for a customer's key),
+        `EntityTooLarge`, `TooManyAnnotations`, `BadDigest`, `IncompleteBody`,
+        `PreconditionFailed`, `OperationAborted`, as `Objects.head`, and as `Encryptions.open`.
         """
         raw_name = name_bytes(name)
         place = await self._place(bucket, key, version_id)
-        _, head, _ = await self._version(place)
-        conditions.check_source(head)
+        _, first, tail = await self._version(place)
+        conditions.check_source(first)
+        first_sealed = await self._sealed(tail)
         taken = await self._core.intake.take(
             BytesStream(payload) if isinstance(payload, bytes) else payload,
             declared,
@@ -136,31 +147,34 @@ class Annotations:
                 raise TooManyAnnotations(ANNOTATIONS_MAX)
             now_us, checksums = self._core.now_us(), (taken.checksum,)
             record = Annotation(taken.size_bytes, now_us, taken.etag, checksums)
-            put_rows(batch, head.version, raw_name, record, taken.payload)
+            # A version keeps its data keys, whatever they are sealed for.
+            is_first = head.version == first.version
+            sealed = first_sealed if is_first else await self._sealed(tail)
+            recoding = Recoding(new=sealed)
+            put_rows(batch, head.version, raw_name, record, taken.payload, recoding)
             self._recount(batch, place, found, tail.annotations + (old is None))
-            return FoundAnnotation(name, record, taken.payload, place.id_of(head))
+            return FoundAnnotation(name, record, taken.payload, place.id_of(head), tail.encryption)
 
         return await shield(self._change(place, decide))
 
     async def get(
         self, bucket: str, key: str, name: str, *, version_id: str = ""
     ) -> FoundAnnotation:
-        """Raises `AnnotationNotFound`, and as `Objects.head`."""
+        """Raises `AnnotationNotFound`, as `Objects.head`, and as `Encryptions.open`."""
         raw_name = _possible(name)
         place = await self._place(bucket, key, version_id)
         while True:
             found, head, tail = await self._version(place)
             if not tail.annotations or raw_name is None:
                 raise AnnotationNotFound(bucket, key, name)
-            carrier, *rows = await self._core.metadata.get(
-                [found.row_key, *row_keys(head.version, raw_name)]
-            )
+            wanted = row_keys(head.version, raw_name)
+            carrier, *rows = await self._core.metadata.get([found.row_key, *wanted])
             if carrier is None or decode_object_head(carrier.value).version != head.version:
                 continue  # it has become noncurrent, or current, or is gone
-            read = read_rows(name, rows)
-            if read is None:
+            if rows[0] is None:
                 raise AnnotationNotFound(bucket, key, name)
-            return FoundAnnotation(name, *read, place.id_of(head))
+            read = read_rows(name, wanted, rows, await self._secret(tail))
+            return FoundAnnotation(name, *read, place.id_of(head), tail.encryption)
 
     async def list(
         self,
@@ -226,6 +240,22 @@ class Annotations:
         )
         return found, *decode_object(found.row.value)
 
+    async def _secret(self, tail: ObjectTail) -> Secret | None:
+        """The data keys of a version that is encrypted."""
+        encryption = tail.encryption
+        if encryption is None:
+            return None
+        return await self._core.encryptions.open(encryption, None)
+
+    async def _sealed(self, tail: ObjectTail) -> Sealed | None:
+        """How an annotation of a version is stored; None: as it is."""
+        encryption = tail.encryption
+        if encryption is None:
+            return None
+        require_annotatable(encryption.scheme)
+        secret = await self._core.encryptions.open(encryption, None)
+        return self._core.encryptions.sealed(encryption, secret)
+
     async def _change(self, place: _Place, decide: Callable[[Batch], Awaitable[_T]]) -> _T:
         async with self._core.locks.holding(place.key.row_key):
             return await self._core.writer.transact(decide)
@@ -258,6 +288,13 @@ class Annotations:
                 start = entry.key + b"\0"
             more = page.more
         return listed, keys.annotation_name(start) if more else None
+
+
+def require_annotatable(scheme: Scheme | None) -> None:
+    """Raises `InvalidOperation` where nobody could read an annotation without the customer.
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectAnnotation.html"""
+    if scheme is Scheme.SSE_C:
+        raise InvalidOperation("Objects that are encrypted with SSE-C cannot have annotations.")
 
 
 def _possible(name: str) -> bytes | None:

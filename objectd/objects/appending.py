@@ -44,6 +44,7 @@ from objectd.objects.checksums import NOTHING_DECLARED, Declared, checksum_misma
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.core import Core
 from objectd.objects.current import Current, current, current_bucket, replace, require_unversioned
+from objectd.objects.encryption import require_unencrypted
 from objectd.objects.growing import NextPart, next_part
 from objectd.objects.ingest import Ingested
 from objectd.objects.names import check_metadata, key_bytes
@@ -192,10 +193,12 @@ class Appends:
         if not old.is_there:
             if wanted.offset_bytes:
                 raise ObjectNotFound(wanted.place.name, wanted.name)
+            require_unencrypted(place, None, "appended to")
             return _Ground(old, None, wanted.fresh, b"", None)
         if old.known is None:
             raise DamagedRecord(f"object {wanted.place.name}/{wanted.name}", "it cannot be read")
         head, tail = old.known
+        require_unencrypted(place, tail.encryption, "appended to")
         if head.size_bytes != wanted.offset_bytes:
             raise WriteOffsetInvalid(wanted.offset_bytes, head.size_bytes)
         if wanted.fresh.metadata or wanted.fresh.tags:

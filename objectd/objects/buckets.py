@@ -213,7 +213,7 @@ class Buckets:
         new = changed(old)
         if new == old:
             return
-        if old.object_lock_enabled:
+        if old.object_lock_enabled or new.object_lock_enabled:
             _check_still_locks(new)
         batch.expect(found, At(bucket_key, row.revision))
         batch.put(bucket_key, encode(new))

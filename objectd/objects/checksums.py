@@ -114,7 +114,8 @@ class Digests:
     """The ETag and the checksums of the bytes that pass: the one to be kept first, then the
     one that was declared, where that is another one."""
 
-    def __init__(self, declared: Declared, etag: ETagKind = ETagKind.MD5) -> None:
+    def __init__(self, declared: Declared, etag: ETagKind | None = ETagKind.MD5) -> None:
+        """Without a kind of ETag there is none."""
         algorithm = declared.algorithm or declared.kept or DEFAULT_ALGORITHM
         self._declared = declared
         self._algorithm = algorithm

@@ -38,6 +38,7 @@ from objectd.model.codec import decode, encode
 from objectd.model.records import (
     Candidate,
     Checksum,
+    Encryption,
     InManifest,
     JournalKind,
     Manifest,
@@ -97,6 +98,7 @@ class Completed:
     etag: str
     checksum: Checksum | None
     version_id: str = ""
+    encryption: Encryption | None = None
     object: Object | None = attrs.field(default=None, eq=False)
     """As it was stored; None for a Complete that only repeats an earlier one."""
 
@@ -239,7 +241,7 @@ class Completions:
         sizes = size_runs([part.size_bytes for part in parts])
         source = InManifest(upload.upload, listed, sizes)
         kept = upload.headers, upload.metadata, checksums, upload.tags
-        tail = ObjectTail(source, *kept, lock=upload.lock)
+        tail = ObjectTail(source, *kept, lock=upload.lock, encryption=upload.encryption)
         batch = Batch()
         batch.expect(attempt.frozen)
         made = replace(core, batch, old, head, tail, kind=JournalKind.OBJECT_COMPLETED)
@@ -259,7 +261,9 @@ class Completions:
         batch.put(keys.manifest_ref(upload.upload, version), references.REF)
         batch.put(keys.parts_candidate(upload.upload), encode(Candidate(core.now_us())))
         await core.writer.commit(batch)
-        return Completed(made.bucket, made.key, etag, whole, made.version_id, made)
+        return Completed(
+            made.bucket, made.key, etag, whole, made.version_id, upload.encryption, made
+        )
 
     async def _thaw(self, attempt: _Attempt) -> None:
         """Let the upload go on without this attempt. A `Conflict` says that others have gone

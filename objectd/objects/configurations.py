@@ -24,8 +24,8 @@ _R = TypeVar("_R", bound=Record)
 
 _NAMES: dict[type[Record], bytes] = {
     BucketTags: keys.BUCKET_TAGS,
-    Lifecycle: b"lifecycle",
-    LifecyclePass: b"lifecycle-pass",
+    Lifecycle: keys.LIFECYCLE,
+    LifecyclePass: keys.LIFECYCLE_PASS,
 }
 """What the rows of each kind are called."""
 

@@ -5,11 +5,16 @@ written again, blobs and manifests get one more reference. The commit expects th
 manifest as it was read, so one that the collector has taken meanwhile cannot be referred to;
 the source is then read again. The source's own row is not expected, unless it is also the
 target's: what was copied is a version that the key had while the request was under way.
+
+A copy that is encrypted for another key shares the bytes as well: only their data key is sealed
+again (`objectd.objects.resealing`). Where just one of the two is encrypted, or one of them twice
+over, the bytes are read and stored anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import attrs
@@ -26,17 +31,32 @@ from objectd.errors import (
 )
 from objectd.model import keys
 from objectd.model.codec import decode_object_head
-from objectd.model.records import Bucket, Checksum, Headers, InBlob, JournalKind, Lock, ObjectTail
-from objectd.objects import references
+from objectd.model.records import (
+    Bucket,
+    Checksum,
+    Headers,
+    InBlob,
+    Incompatible,
+    InRow,
+    JournalKind,
+    Lock,
+    Nothing,
+    ObjectTail,
+)
+from objectd.objects import features, references
 from objectd.objects.annotation_copying import copy_annotations
+from objectd.objects.annotation_rows import Recoding
+from objectd.objects.annotations import require_annotatable
 from objectd.objects.buckets import Buckets
-from objectd.objects.checksums import hasher
+from objectd.objects.checksums import Declared, hasher
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.core import Core
 from objectd.objects.current import read_current, replace
+from objectd.objects.encryption import CustomerKey, EncryptionWanted, wanted_in
 from objectd.objects.names import check_metadata, key_bytes
 from objectd.objects.object import Object, OpenObject
 from objectd.objects.objects import Objects
+from objectd.objects.resealing import Resealed, resealed
 from objectd.objects.retention import check_lock
 from objectd.objects.settings import COPY_SOURCE_BYTES_MAX
 from objectd.objects.shield import shield
@@ -113,6 +133,10 @@ class _SourceReplaced(Exception):
     """What was learned of the source is no longer of use."""
 
 
+class _Encrypted(Exception):
+    """The source is encrypted, which was not known."""
+
+
 class _Summed(NamedTuple):
     """The checksum that was asked for, and of which version's bytes it is."""
 
@@ -131,10 +155,15 @@ class _Copying:
     own: Overrides
     source_conditions: Conditions
     conditions: Conditions
+    algorithm: str
+    wanted: EncryptionWanted | None
+    source_customer_key: CustomerKey | None
 
-    def check_source(self, opened: OpenObject) -> None:
-        self.source_conditions.check_source(opened.object.head)
-        check_source_size(opened.object.size_bytes)
+    def check_source(self, source: Object) -> None:
+        self.source_conditions.check_source(source.head)
+        check_source_size(source.size_bytes)
+        if self.own.annotations and source.tail.annotations and self.wanted is not None:
+            require_annotatable(self.wanted.scheme)
 
 
 @attrs.frozen
@@ -155,6 +184,8 @@ class Copies:
         source_conditions: Conditions = NO_CONDITIONS,
         conditions: Conditions = NO_CONDITIONS,
         checksum_algorithm: str = "",
+        encryption: EncryptionWanted | None = None,
+        source_customer_key: CustomerKey | None = None,
     ) -> Copied:
         """Make `target` a copy of `source` (its newest version, or `source_version`), in place
         of what has that key; durable on return.
@@ -162,40 +193,110 @@ class Copies:
         No byte is read, so the copy keeps its source's ETag, also that of a multipart object
         (`…-N`), and its checksums. Only a `checksum_algorithm` that the source has not for
         its whole is computed, by reading the bytes once. The conditions are judged on the
-        very versions that are copied and replaced.
-        Annotations are copied unless `own` says otherwise, as they are at one moment.
+        very versions that are copied and replaced. How the source is encrypted is not copied:
+        `encryption` or the default of the target's bucket holds.
+        Annotations are copied unless `own` says otherwise, as they are at one moment; a copy that
+        is encrypted for a customer's key cannot have any.
 
         A named version may be copied onto its own key: that brings it back as the newest.
 
         Raises `PreconditionFailed`, `InvalidOperation` (larger than a copy may be, or onto
         itself without a change), `DamagedBlob`, what `open_source` and `Overrides.check` raise,
-        `OperationAborted`, with `conditions` `ConditionalConflict`.
+        `OperationAborted`, with `conditions` `ConditionalConflict`, and what `Objects.put`
+        raises for encryption.
         """
         own.check()
-        if source == target and not source_version and not own.change_the_object:
+        is_changed = own.change_the_object or encryption is not None
+        if source == target and not source_version and not is_changed:
             raise InvalidOperation(_TO_ITSELF)
         key = key_bytes(target.key)
         place = await self._buckets.get(target.bucket)
         if own.lock is not None:
             await check_lock(self._core, place, own.lock)
-        copying = _Copying(source, source_version, place, key, own, source_conditions, conditions)
+        copying = _Copying(
+            source,
+            source_version,
+            place,
+            key,
+            own,
+            source_conditions,
+            conditions,
+            checksum_algorithm,
+            wanted_in(place, encryption),
+            source_customer_key,
+        )
+        # A key for the source can only be checked by one who looks at how it is encrypted.
+        is_encrypted = copying.wanted is not None or source_customer_key is not None
         for _ in range(self._core.settings.commit_attempts_max):
-            summed = await self._sum(copying, checksum_algorithm)
             try:
                 with conditions.telling_conflicts():
-                    return await shield(self._copy(copying, summed))
+                    return await self._attempt(copying, is_encrypted)
             except _SourceReplaced:
                 continue
+            except _Encrypted:
+                is_encrypted = True
         raise OperationAborted("the source kept being replaced: try again")
 
-    async def _sum(self, copying: _Copying, algorithm: str) -> _Summed | None:
+    async def _attempt(self, copying: _Copying, is_encrypted: bool) -> Copied:
+        if not is_encrypted:
+            return await shield(self._copy(copying, await self._sum(copying), None))
+        opened = await self._open(copying)
+        try:
+            copying.check_source(opened.object)
+            new = await resealed(self._core, opened, copying.wanted, copying.place, copying.key)
+            if new is None:
+                return await self._store(copying, opened)
+        finally:
+            opened.close()
+        return await shield(self._copy(copying, await self._sum(copying), new))
+
+    async def _store(self, copying: _Copying, opened: OpenObject) -> Copied:
+        """Store the bytes anew, encrypted as it is wanted or not at all."""
+        core, place, source = self._core, copying.place, opened.object
+        checksums = source.tail.checksums
+        algorithm = copying.algorithm or (checksums[0].algorithm if checksums else "")
+        sealed = None
+        if copying.wanted is not None:
+            await features.ensure(core, Incompatible.ENCRYPTION)
+            sealed = await core.encryptions.new(copying.wanted, place, copying.key.decode())
+        ingested = await core.intake.take(
+            opened.stream(),
+            Declared(kept=algorithm),
+            size_bytes=source.size_bytes,
+            size_bytes_max=COPY_SOURCE_BYTES_MAX,
+            inline_bytes_max=core.settings.inline_bytes_max,
+            sealed=sealed,
+        )
+        tail = structs.replace(
+            copying.own.apply(source.tail),
+            source=InRow() if ingested.payload else Nothing(),
+            checksums=(ingested.checksum,),
+            encryption=sealed and sealed.encryption,
+        )
+        kind = JournalKind.OBJECT_COPIED
+        version = self._objects.version(
+            place, copying.key, ingested, tail, copying.conditions, kind
+        )
+        if copying.own.annotations and source.tail.annotations:
+            recoding = Recoding(opened.secret, sealed)
+
+            async def annotated(batch: Batch, tail: ObjectTail) -> ObjectTail:
+                uid = version.head.version
+                count = await self._annotate(copying, source, batch, uid, recoding)
+                return structs.replace(tail, annotations=count)
+
+            version = attrs.evolve(version, complete=annotated)
+        return _copied(await shield(version.put()), source)
+
+    async def _sum(self, copying: _Copying) -> _Summed | None:
         """The checksum that the copy shall have; read if need be, and before the locks."""
+        algorithm = copying.algorithm
         if not algorithm:
             return None
         hasher(algorithm)
         opened = await self._open(copying)
         try:
-            copying.check_source(opened)
+            copying.check_source(opened.object)
             version = opened.object.head.version
             for checksum in opened.object.tail.checksums:
                 if (checksum.algorithm, checksum.kind) == (algorithm, "FULL_OBJECT"):
@@ -205,26 +306,37 @@ class Copies:
         finally:
             opened.close()
 
-    async def _copy(self, copying: _Copying, summed: _Summed | None) -> Copied:
+    async def _copy(
+        self, copying: _Copying, summed: _Summed | None, new: Resealed | None
+    ) -> Copied:
         core, place = self._core, copying.place
 
         async def decide(batch: Batch) -> Copied:
             version = core.ids.uid()
             # Before the source, which may be the same: then the commit expects that too.
             old = await read_current(core, place, copying.key)
-            opened = await self._open(copying)
-            opened.close()
-            copying.check_source(opened)
-            head, tail = opened.object.head, copying.own.apply(opened.object.tail)
+            with _as_source(copying.source):
+                source, payload = await self._objects.stored(
+                    *copying.source, version_id=copying.source_version
+                )
+            copying.check_source(source)
+            head, tail = source.head, copying.own.apply(source.tail)
+            if new is not None:
+                if new.source != (head.version, tail.encryption):
+                    raise _SourceReplaced
+                tail = structs.replace(tail, encryption=new.encryption)
+                head = structs.replace(head, etag=new.etag)
+            elif tail.encryption is not None:
+                raise _Encrypted
             if summed is not None:
                 if summed.version != head.version:
                     raise _SourceReplaced
                 tail = structs.replace(tail, checksums=(summed.checksum,))
             if not await references.share_source(core.metadata, batch, tail.source, version):
-                raise await self._why_missing(copying, opened)
+                raise await self._why_missing(copying, source)
             old.check(copying.conditions, place.name)
-            if copying.own.annotations and opened.object.tail.annotations:
-                count = await self._annotate(copying, opened.object, batch, version)
+            if copying.own.annotations and source.tail.annotations:
+                count = await self._annotate(copying, source, batch, version)
                 tail = structs.replace(tail, annotations=count)
             checksum = tail.checksums[0] if tail.checksums else None
             head = structs.replace(
@@ -236,18 +348,20 @@ class Copies:
                 checksum_algorithm=checksum.algorithm if checksum else "",
                 checksum_kind=checksum.kind if checksum else "",
             )
-            payload = opened.payload or b""
             kind = JournalKind.OBJECT_COPIED
             made = replace(core, batch, old, head, tail, payload=payload, kind=kind)
-            return Copied(
-                **attrs.asdict(made, recurse=False), source_version_id=opened.object.version_id
-            )
+            return _copied(made, source)
 
         async with core.locks.holding(keys.object_(place.bucket_id, copying.key)):
             return await core.writer.transact(decide)
 
     async def _annotate(
-        self, copying: _Copying, source: Object, batch: Batch, version: bytes
+        self,
+        copying: _Copying,
+        source: Object,
+        batch: Batch,
+        version: bytes,
+        recoding: Recoding | None = None,
     ) -> int:
         """Give the copy the annotations of its source."""
         name = await self._buckets.named(source.bucket)
@@ -257,17 +371,20 @@ class Copies:
         )
         if decode_object_head(carrier.row.value).version != source.head.version:
             raise _SourceReplaced
-        return await copy_annotations(self._core, batch, carrier, source.head.version, version)
+        uid = source.head.version
+        return await copy_annotations(self._core, batch, carrier, uid, version, recoding)
 
     async def _open(self, copying: _Copying) -> OpenObject:
-        return await open_source(self._objects, copying.source, copying.source_version)
+        return await open_source(
+            self._objects, copying.source, copying.source_version, copying.source_customer_key
+        )
 
-    async def _why_missing(self, copying: _Copying, opened: OpenObject) -> Exception:
+    async def _why_missing(self, copying: _Copying, was: Object) -> Exception:
         """Why the bytes of a version cannot be shared: because it was replaced and collected
         since it was read, or because they are damaged. Raises `ObjectNotFound`."""
-        was, again = opened.object, await self._open(copying)
-        again.close()
-        if again.object.head.version != was.head.version:
+        with _as_source(copying.source):
+            again = await self._objects.head(*copying.source, version_id=copying.source_version)
+        if again.head.version != was.head.version:
             return _SourceReplaced()
         if isinstance(was.tail.source, InBlob):
             blob = was.tail.source.blob.hex()
@@ -275,16 +392,29 @@ class Copies:
         return DamagedRecord(f"manifest of {was.bucket}/{was.key}", "missing")
 
 
-async def open_source(objects: Objects, source: ObjectName, version_id: str) -> OpenObject:
-    """Open what is to be copied; it must be closed. A delete marker is no source: that its
-    newest version is one leaves a key without an object, and to name one is a mistake
-    (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html).
+def _copied(made: Object, source: Object) -> Copied:
+    return Copied(**attrs.asdict(made, recurse=False), source_version_id=source.version_id)
+
+
+async def open_source(
+    objects: Objects, source: ObjectName, version_id: str, customer_key: CustomerKey | None
+) -> OpenObject:
+    """Open what is to be copied; it must be closed.
 
     Raises `BucketNotFound`, `ObjectNotFound`; with an id `VersionNotFound`, `InvalidOperation`,
-    `InvalidArgument`.
+    `InvalidArgument`; and what `Encryptions.open` raises.
     """
+    with _as_source(source):
+        return await objects.get(*source, version_id=version_id, customer_key=customer_key)
+
+
+@contextmanager
+def _as_source(source: ObjectName) -> Iterator[None]:
+    """A delete marker is no source: that its newest version is one leaves a key without an
+    object, and to name one is a mistake
+    (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html)."""
     try:
-        return await objects.get(*source, version_id=version_id)
+        yield
     except DeleteMarkerFound:
         raise ObjectNotFound(*source) from None
     except VersionIsDeleteMarker:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import attrs
 
-from objectd.interfaces import IBlobStore, IMetadataStore, Row
+from objectd.interfaces import IBlobStore, IMetadataStore, Row, RunInThread
 from objectd.model import keys
 from objectd.model.codec import decode, encode
-from objectd.model.records import Bucket, JournalEntry, JournalKind
+from objectd.model.records import Bucket, Incompatible, JournalEntry, JournalKind
+from objectd.objects.encryption import Encryptions
 from objectd.objects.ids import IdSource
 from objectd.objects.ingest import Intake
 from objectd.objects.locks import KeyLocks
@@ -34,7 +35,11 @@ class Core:
     locks: KeyLocks
     now_us: Callable[[], int]
     settings: ObjectSettings
+    encryptions: Encryptions
+    run_in_thread: RunInThread
     uptime: Callable[[], Uptime] = machine_uptime
+    features: set[Incompatible] = attrs.field(factory=set, init=False)
+    """Those that this process knows to be in the store's format."""
     _buckets: Remembered[Row, Bucket] = attrs.field(factory=Remembered, init=False)
 
     def bucket_in(self, row: Row) -> Bucket:

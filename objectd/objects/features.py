@@ -10,7 +10,16 @@ from objectd.model import keys
 from objectd.model.codec import decode, encode
 from objectd.model.records import Format, Incompatible
 from objectd.objects.core import Core
+from objectd.objects.shield import shield
 from objectd.objects.writer import Batch
+
+
+async def ensure(core: Core, feature: Incompatible) -> None:
+    """The same in a commit of its own, before what needs it; once in a process. Raises
+    `OperationAborted`."""
+    if feature not in core.features:
+        await shield(core.writer.transact(lambda batch: use(core, batch, feature)))
+        core.features.add(feature)
 
 
 async def use(core: Core, batch: Batch, feature: Incompatible) -> None:

@@ -13,9 +13,11 @@ from twisted.internet.defer import Deferred
 from objectd.blobs.lane import in_line
 from objectd.errors import EntityTooLarge, IncompleteBody
 from objectd.interfaces import BlobFile, IBlobStore, IBlobWriter, RunInThread, SealedBlob
-from objectd.model.records import Blob, Checksum
+from objectd.model.records import Blob, Checksum, Codec
 from objectd.objects.checksums import Declared, Digests, digested, hasher
+from objectd.objects.encrypting import EncryptingWriter
 from objectd.objects.ids import IdSource
+from objectd.objects.sealing import Sealed
 from objectd.objects.settings import ETagKind
 from objectd.objects.tee import Consumer, Tee
 from objectd.streams import ByteStream
@@ -41,6 +43,8 @@ class StagedBlob:
     finished: SealedBlob
     _writer: IBlobWriter
     _blobs: IBlobStore
+    codec: Codec = Codec.PLAIN
+    salt: bytes = b""
     sealed: bool = False
 
     async def seal(self, identity: dict[str, object]) -> None:
@@ -62,14 +66,17 @@ class StagedBlob:
             digest=self.finished.digest,
             size_bytes=self.finished.size_bytes,
             account=account,
+            codec=self.codec,
+            envelope=self.salt,
             storage_class=storage_class,
         )
 
 
 @attrs.frozen
 class Ingested:
-    """A whole, verified body: in `payload` if it is small, else in `staged`. `etag` and
-    `checksums` are as `Digests` gives them."""
+    """A whole, verified body, as it is to be stored: in `payload` if it is small, else in `staged`.
+    `etag` and `checksums` are as `Digests` gives them, of the body as it came; where an ETag must
+    tell nothing of encrypted bytes, it is random."""
 
     size_bytes: int
     etag: str
@@ -115,10 +122,12 @@ class Intake:
         size_bytes_max: int,
         inline_bytes_max: int,
         prefix: bytes = b"",
+        sealed: Sealed | None = None,
     ) -> Ingested:
         """Read the stream to its end. On any error, cancellation included, nothing is left.
         Up to `inline_bytes_max` bytes (-1: not even none) are kept in memory. `prefix` goes
-        before the stream's bytes if they become a blob; size and digests are without it.
+        before the stream's bytes if they become a blob; size and digests are without it. What is
+        stored is encrypted if `sealed` says how.
 
         Raises `BadDigest`, `EntityTooLarge`, `IncompleteBody` if the stream is not
         `size_bytes` long, and what the stream or the blob store raises.
@@ -130,11 +139,11 @@ class Intake:
         try:
             first = await pieces.read(inline_bytes_max + 1)
             if len(first) <= inline_bytes_max and pieces.ended:
-                ingested = _inline(first, declared, self._etag)
+                ingested = _inline(first, declared, self._etag, sealed)
             else:
                 pieces.put_back(first)
                 del first  # else every upload would hold it to its end
-                ingested = await self._write(pieces, declared, size_bytes, prefix)
+                ingested = await self._write(pieces, declared, size_bytes, prefix, sealed)
         finally:
             self._streams -= 1
             stream.close()
@@ -143,9 +152,16 @@ class Intake:
             raise IncompleteBody(f"{ingested.size_bytes} bytes came, {size_bytes} were declared")
         return ingested
 
-    def take_whole(self, data: bytes, declared: Declared, *, size_bytes: int | None) -> Ingested:
+    def take_whole(
+        self,
+        data: bytes,
+        declared: Declared,
+        *,
+        size_bytes: int | None,
+        sealed: Sealed | None = None,
+    ) -> Ingested:
         """As `take`, of a body to be kept in memory that is there already."""
-        ingested = _inline(data, declared, self._etag)
+        ingested = _inline(data, declared, self._etag, sealed)
         if size_bytes not in (None, len(data)):
             raise IncompleteBody(f"{len(data)} bytes came, {size_bytes} were declared")
         return ingested
@@ -161,12 +177,24 @@ class Intake:
         return Checksum(algorithm, hashing.digest())
 
     async def _write(
-        self, pieces: _Pieces, declared: Declared, size_bytes: int | None, prefix: bytes
+        self,
+        pieces: _Pieces,
+        declared: Declared,
+        size_bytes: int | None,
+        prefix: bytes,
+        sealed: Sealed | None,
     ) -> Ingested:
-        uid = self._ids.uid()
-        digests = Digests(declared, self._etag)
+        uid, salt, codec = self._ids.uid(), b"", Codec.PLAIN
+        digests = Digests(declared, self._etag if sealed is None or sealed.etag_is_digest else None)
         whole_bytes = None if size_bytes is None else len(prefix) + size_bytes
-        writer = await self._blobs.create(uid, size_bytes=whole_bytes)
+        if sealed is None:
+            writer = await self._blobs.create(uid, size_bytes=whole_bytes)
+        else:
+            salt, codec = sealed.random_salt(), Codec.PACKETS
+            packets = sealed.secret.blob(uid, salt)
+            stored_bytes = None if whole_bytes is None else packets.sealed_bytes(whole_bytes)
+            inner = await self._blobs.create(uid, size_bytes=stored_bytes)
+            writer = EncryptingWriter(inner, packets, self._run_in_thread)
         try:
             if prefix:
                 await writer.write(prefix)
@@ -184,8 +212,9 @@ class Intake:
         except BaseException:
             await writer.abort()
             raise
-        staged = StagedBlob(uid, finished, writer, self._blobs)
-        return Ingested(pieces.size_bytes, digests.etag, checksums, b"", staged)
+        staged = StagedBlob(uid, finished, writer, self._blobs, codec, salt)
+        etag = sealed.random_etag() if sealed and not sealed.etag_is_digest else digests.etag
+        return Ingested(pieces.size_bytes, etag, checksums, b"", staged)
 
     async def _spread(self, pieces: _Pieces, writer: IBlobWriter, digests: Digests) -> None:
         """Hash and write all that is left of a body, side by side."""
@@ -252,6 +281,12 @@ class _Pieces:
         self._buffer, self._buffered_bytes = [data], len(data)
 
 
-def _inline(data: bytes, declared: Declared, etag_kind: ETagKind) -> Ingested:
+def _inline(
+    data: bytes, declared: Declared, etag_kind: ETagKind, sealed: Sealed | None
+) -> Ingested:
     etag, checksums = digested(data, declared, etag_kind)
-    return Ingested(len(data), etag, checksums, data, None)
+    payload = data
+    if sealed is not None:
+        payload = sealed.secret.seal_payload(data) if data else b""
+        etag = etag if sealed.etag_is_digest else sealed.random_etag()
+    return Ingested(len(data), etag, checksums, payload, None)

@@ -21,6 +21,7 @@ from objectd.objects.buckets import Buckets
 from objectd.objects.checksums import NOTHING_DECLARED
 from objectd.objects.core import Core
 from objectd.objects.current import current, current_bucket, replace, require_unversioned
+from objectd.objects.encryption import require_unencrypted
 from objectd.objects.names import check_metadata, key_bytes
 from objectd.objects.shield import shield
 from objectd.objects.writer import Batch
@@ -74,6 +75,7 @@ class Loads:
             bucket_row, *rows = await core.metadata.get(wanted)
             place = current_bucket(core, bucket, bucket_row)
             require_unversioned(place, "loaded in bulk")
+            require_unencrypted(place, None, "loaded in bulk")
             for key, row, (head, tail) in zip(group, rows, records, strict=True):
                 replace(core, batch, current(place, key, row), head, tail, payload=group[key].body)
 

@@ -7,6 +7,7 @@ import attrs
 from objectd.errors import PartNotFound
 from objectd.model.records import InBlob, InManifest, InRow, Nothing, ObjectHead, ObjectTail
 from objectd.objects.core import Core
+from objectd.objects.decrypting import Opening
 from objectd.objects.reading import (
     BlobStream,
     ManifestStream,
@@ -15,6 +16,7 @@ from objectd.objects.reading import (
     object_parts,
     parts_count,
 )
+from objectd.objects.sealing import Secret
 from objectd.objects.settings import LIST_ENTRIES_MAX
 from objectd.streams import BytesStream, ByteStream, read_all
 
@@ -47,8 +49,17 @@ class OpenObject:
     """An object that is being read: its bytes stay readable until it is closed, also when
     it is overwritten or deleted meanwhile."""
 
-    def __init__(self, core: Core, object_: Object, payload: bytes, ticket: int) -> None:
+    def __init__(
+        self,
+        core: Core,
+        object_: Object,
+        payload: bytes,
+        ticket: int,
+        secret: Secret | None = None,
+    ) -> None:
         self.object = object_
+        self.secret = secret
+        """The data keys, of an object that is encrypted."""
         self._core = core
         self._payload = payload
         self._ticket = ticket
@@ -101,11 +112,12 @@ class OpenObject:
 
     def _stream(self, start: int, stop: int) -> ByteStream:
         core = self._core
+        opening = None if self.secret is None else Opening(self.secret, core.run_in_thread)
         match self.object.tail.source:
             case InBlob(blob):
-                return BlobStream(core.metadata, core.blobs, [Piece(blob, start, stop)])
+                return BlobStream(core.metadata, core.blobs, [Piece(blob, start, stop)], opening)
             case InManifest() as manifest:
-                return ManifestStream(core.metadata, core.blobs, manifest, start, stop)
+                return ManifestStream(core.metadata, core.blobs, manifest, start, stop, opening)
             case _:
                 return BytesStream(self._payload[start:stop])
 

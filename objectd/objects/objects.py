@@ -21,18 +21,22 @@ from objectd.model.records import (
     Bucket,
     BucketName,
     Headers,
+    Incompatible,
     InRow,
+    JournalKind,
     Lock,
     Nothing,
     ObjectHead,
     ObjectTail,
 )
+from objectd.objects import features
 from objectd.objects.buckets import Buckets
 from objectd.objects.checksums import NOTHING_DECLARED, Declared
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.core import Core
 from objectd.objects.current import read_current
 from objectd.objects.deleting import Unwanted, delete_all, delete_one
+from objectd.objects.encryption import CustomerKey, EncryptionWanted, wanted_in
 from objectd.objects.ids import version_id as version_id_of
 from objectd.objects.ingest import Ingested
 from objectd.objects.names import check_metadata, key_bytes
@@ -40,6 +44,7 @@ from objectd.objects.object import Object, OpenObject
 from objectd.objects.putting import Guess, Version
 from objectd.objects.remembered import Remembered
 from objectd.objects.retention import check_lock
+from objectd.objects.sealing import Sealed, Secret
 from objectd.objects.settings import DELETE_KEYS_MAX, OBJECT_PUT_BYTES_MAX
 from objectd.objects.shield import shield
 from objectd.objects.tag_rules import check_tags
@@ -81,6 +86,7 @@ class Objects:
         size_bytes: int | None = None,
         conditions: Conditions = NO_CONDITIONS,
         lock: Lock | None = None,
+        encryption: EncryptionWanted | None = None,
         whole: Callable[[], bytes | None] = _not_there,
     ) -> Object:
         """Store an object, in place of the one that has the key.
@@ -89,13 +95,15 @@ class Objects:
         Cancelled while the body comes in, nothing is stored; later, it may be.
         `conditions` are about what the object replaces at the moment that it does; where
         they fail already before the body comes in, none of it is read. `lock` keeps what is put
-        from being destroyed; without a retention in it, it has the bucket's. `whole` gives all
-        of the body if it is there already: that is cheaper than to read it.
+        from being destroyed; without a retention in it, it has the bucket's. Without `encryption`
+        the bucket's default holds. `whole` gives all of the body if it is there already: that is
+        cheaper than to read it.
 
         Raises `BucketNotFound`, `KeyTooLong`, `BadDigest`, `IncompleteBody`, `InvalidTag`,
         `EntityTooLarge`, `InvalidArgument`, `OperationAborted`, `StoreFull`; with conditions
         `PreconditionFailed`, `ObjectNotFound` and, for `OperationAborted`,
-        `ConditionalConflict`; with a lock, `InvalidOperation` for a bucket without Object Lock.
+        `ConditionalConflict`; with a lock, `InvalidOperation` for a bucket without Object Lock;
+        with encryption `EncryptionBlocked` and what `Encryptions.new` raises.
         """
         raw_key = key_bytes(key)
         if metadata:
@@ -107,36 +115,52 @@ class Objects:
             await check_lock(self._core, place, lock)
         if lock is not None or place.default_retention is not None:
             declared.require_for_lock("Put Object")
+        sealed: Sealed | None = None
+        if encryption is not None or place.encryption is not None:
+            wanted = wanted_in(place, encryption)
+            if wanted is not None:
+                await features.ensure(self._core, Incompatible.ENCRYPTION)
+                sealed = await self._core.encryptions.new(wanted, place, key)
         if conditions:
             (await read_current(self._core, place, raw_key)).check(conditions, bucket)
         data = body if isinstance(body, bytes) else whole()
-        ingested = await self._ingested(body if data is None else data, declared, size_bytes)
+        ingested = await self._ingested(
+            body if data is None else data, declared, size_bytes, sealed
+        )
         checksums = (ingested.checksum,)
         source = InRow() if ingested.payload else Nothing()
         tail = ObjectTail(
             source, headers, dict(metadata or {}), checksums, dict(tags or {}), lock=lock
         )
-        version = self._version(place, raw_key, ingested, tail, conditions)
+        if sealed is not None:
+            tail = structs.replace(tail, encryption=sealed.encryption)
+        version = self.version(place, raw_key, ingested, tail, conditions)
         with conditions.telling_conflicts():
             return await shield(version.put())
 
     async def _ingested(
-        self, body: bytes | ByteStream, declared: Declared, size_bytes: int | None
+        self,
+        body: bytes | ByteStream,
+        declared: Declared,
+        size_bytes: int | None,
+        sealed: Sealed | None,
     ) -> Ingested:
         core = self._core
         inline_bytes_max = core.settings.inline_bytes_max
         if isinstance(body, bytes) and len(body) <= inline_bytes_max:
-            return core.intake.take_whole(body, declared, size_bytes=size_bytes)
+            return core.intake.take_whole(body, declared, size_bytes=size_bytes, sealed=sealed)
         return await core.intake.take(
             BytesStream(body) if isinstance(body, bytes) else body,
             declared,
             size_bytes=size_bytes,
             size_bytes_max=OBJECT_PUT_BYTES_MAX,
             inline_bytes_max=inline_bytes_max,
+            sealed=sealed,
         )
 
     async def head(self, bucket: str, key: str, *, version_id: str = "") -> Object:
-        """What is known of an object, of its newest version for ''.
+        """What is known of an object, of its newest version for '', whoever's key it is
+        encrypted for.
 
         Raises `BucketNotFound`, `ObjectNotFound` (if the newest version is a delete marker,
         `DeleteMarkerFound`); with a version `VersionNotFound`, `VersionIsDeleteMarker`, and
@@ -153,16 +177,27 @@ class Objects:
         found = await self._require(bucket, raw_key, name, version_id)
         return self._decoded(bucket, key, found.row, _as_shown(name, found, raw_key))
 
-    async def get(self, bucket: str, key: str, *, version_id: str = "") -> OpenObject:
-        """Open an object for reading; it must be closed. Raises as `head`."""
-        raw_key = key_bytes(key)
+    async def get(
+        self,
+        bucket: str,
+        key: str,
+        *,
+        version_id: str = "",
+        customer_key: CustomerKey | None = None,
+    ) -> OpenObject:
+        """Open an object for reading; it must be closed. Raises as `head`, and as
+        `Encryptions.open`."""
         ticket = self._core.reads.begin()
         try:
-            object_, payload = await self._find(bucket, key, raw_key, version_id)
+            object_, payload = await self.stored(bucket, key, version_id=version_id)
+            secret: Secret | None = None
+            if object_.tail.encryption is not None or customer_key is not None:
+                secret = await self._core.encryptions.open(object_.tail.encryption, customer_key)
+                payload = secret.open_payload(payload) if payload else b""
         except BaseException:
             self._core.reads.end(ticket)
             raise
-        return OpenObject(self._core, object_, payload, ticket)
+        return OpenObject(self._core, object_, payload, ticket, secret)
 
     async def delete(
         self,
@@ -209,9 +244,10 @@ class Objects:
         named = Key(bucket, name.bucket_id, key)
         return await require_version(self._core, named, version_id, versioned=name.versioned)
 
-    async def _find(
-        self, bucket: str, key: str, raw_key: bytes, version_id: str
-    ) -> tuple[Object, bytes]:
+    async def stored(self, bucket: str, key: str, *, version_id: str = "") -> tuple[Object, bytes]:
+        """What is known of an object, with the payload that lies beside it, encrypted if the
+        object is. Raises as `head`."""
+        raw_key = key_bytes(key)
         name = await self._buckets.named(bucket)
         row: Row | None = None
         if not version_id:
@@ -246,14 +282,16 @@ class Objects:
             self._known.keep(row, known)
         return known
 
-    def _version(
+    def version(
         self,
         bucket: Bucket,
         key: bytes,
         ingested: Ingested,
         tail: ObjectTail,
         conditions: Conditions,
+        kind: JournalKind = JournalKind.OBJECT_PUT,
     ) -> Version:
+        """A version of these bytes, which is yet to be put."""
         core, checksum = self._core, ingested.checksum
         head = ObjectHead(
             size_bytes=ingested.size_bytes,
@@ -264,4 +302,4 @@ class Objects:
             checksum_algorithm=checksum.algorithm,
             checksum_kind=checksum.kind,
         )
-        return Version(core, bucket, key, head, tail, ingested, conditions, self._guess)
+        return Version(core, bucket, key, head, tail, ingested, conditions, self._guess, kind)

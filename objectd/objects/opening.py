@@ -13,6 +13,7 @@ from twisted.internet.threads import deferToThreadPool
 
 from objectd.blobs.memory import MemoryBlobs
 from objectd.interfaces import Host
+from objectd.keys.memory import MemoryKeys
 from objectd.metadata.memory import MemoryMetadata
 from objectd.objects.settings import ObjectSettings
 from objectd.objects.store import ObjectStore, open_store
@@ -38,6 +39,7 @@ async def open_in_memory(settings: ObjectSettings = ObjectSettings()) -> ObjectS
         clock=Clock(),
         run_in_thread=run_at_once,
         settings=settings,
+        key_manager=MemoryKeys(),
     )
 
 
@@ -49,6 +51,7 @@ async def open_directory(
     One process at a time may have it open. Raises `StoreFailed`, `FormatUnsupported`.
     """
     from objectd.blobs import disk
+    from objectd.keys import local
     from objectd.metadata import rocksdb
 
     path = Path(directory)
@@ -57,6 +60,12 @@ async def open_directory(
     host = Host(path, reactor, run_in_thread)
     metadata = await rocksdb.open_store(rocksdb.Settings(), host)
     blobs = await disk.open_store(disk.Settings(), host)
+    key_manager = await local.open_keys(local.Settings(), host)
     return await open_store(
-        metadata, blobs, clock=reactor, run_in_thread=run_in_thread, settings=settings
+        metadata,
+        blobs,
+        clock=reactor,
+        run_in_thread=run_in_thread,
+        settings=settings,
+        key_manager=key_manager,
     )

@@ -14,12 +14,13 @@ import attrs
 from objectd.errors import InvalidArgument
 from objectd.model import keys
 from objectd.model.codec import decode
-from objectd.model.records import Checksum, InBlob, InManifest, Part
+from objectd.model.records import Checksum, Encryption, InBlob, InManifest, Part
 from objectd.objects import references
 from objectd.objects.checksums import DEFAULT_ALGORITHM
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.copying import ObjectName, check_source_size, open_source
 from objectd.objects.core import Core
+from objectd.objects.encryption import CustomerKey
 from objectd.objects.object import Object
 from objectd.objects.objects import Objects
 from objectd.objects.reading import part_ranges
@@ -46,11 +47,12 @@ class _Whole:
 
 @attrs.frozen
 class CopiedPart:
-    """A part, and the version whose bytes it has: '' where the source's bucket never had
-    versions."""
+    """A part, the version whose bytes it has ('' where the source's bucket never had
+    versions), and how it is encrypted."""
 
     part: Part
     source_version_id: str
+    encryption: Encryption | None = None
 
 
 @attrs.frozen
@@ -71,6 +73,8 @@ class PartCopies:
         source_version: str = "",
         span: tuple[int, int] | None = None,
         source_conditions: Conditions = NO_CONDITIONS,
+        customer_key: CustomerKey | None = None,
+        source_customer_key: CustomerKey | None = None,
     ) -> CopiedPart:
         """Make bytes start <= i < stop (`span`; all without one) of `source` a part of an
         upload, in place of an earlier one of that number. Durable on return.
@@ -78,27 +82,34 @@ class PartCopies:
         The bytes are those of the version that the conditions were judged on, also when it
         is replaced meanwhile. Raises `PreconditionFailed`, `InvalidOperation` (more than a
         part may have), `InvalidArgument` for a span that is not wholly in the object, and what
-        `open_source` and `Uploads.put_part` raise.
+        `open_source` and `Uploads.store_part` raise.
         """
         place, upload = await self._uploads.place_for_part(*target, upload_id, number)
-        opened = await open_source(self._objects, source, source_version)
+        opened = await open_source(self._objects, source, source_version, source_customer_key)
         found = opened.object
         try:
             source_conditions.check_source(found.head)
             start, stop = _within(span, found.size_bytes)
             check_source_size(stop - start)
             algorithm = upload.checksum_algorithm or DEFAULT_ALGORITHM
-            whole = await self._whole_blob(found, start, stop, algorithm)
+            whole = None
+            if upload.encryption is None and opened.secret is None and customer_key is None:
+                whole = await self._whole_blob(found, start, stop, algorithm)
             if whole is not None:
                 try:
                     part = await shield(self._share(place, number, whole))
                     return CopiedPart(part, found.version_id)
                 except _NotShareable:
                     pass  # what was opened can still be read, or says what is wrong with it
-            stream, size_bytes = opened.stream(start, stop), stop - start
-            put = self._uploads.put_part
-            part = await put(*target, upload_id, number, stream, size_bytes=size_bytes)
-            return CopiedPart(part, found.version_id)
+            stored = await self._uploads.store_part(
+                *target,
+                upload_id,
+                number,
+                opened.stream(start, stop),
+                size_bytes=stop - start,
+                customer_key=customer_key,
+            )
+            return CopiedPart(stored.part, found.version_id, stored.encryption)
         finally:
             opened.close()
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import attrs
 import msgspec
 from msgspec import structs
 
 from objectd.errors import Conflict
 from objectd.model import keys
-from objectd.model.records import Bucket, ObjectHead, ObjectTail, Source
+from objectd.model.records import Bucket, JournalKind, ObjectHead, ObjectTail, Source
 from objectd.objects.conditions import Conditions
 from objectd.objects.core import Core
 from objectd.objects.current import Current, current, read_current, replace
 from objectd.objects.ingest import Ingested
 from objectd.objects.object import Object
 from objectd.objects.publishing import Placement, publish
+from objectd.objects.sealing import described
 from objectd.objects.writer import Batch
 
 FREE_IN_A_ROW = 4
@@ -54,6 +57,10 @@ class Version:
     ingested: Ingested
     conditions: Conditions
     guess: Guess
+    kind: JournalKind = JournalKind.OBJECT_PUT
+    complete: Callable[[Batch, ObjectTail], Awaitable[ObjectTail]] | None = None
+    """Puts what else the version has into the commit, and returns the tail that says so. It is
+    called for every attempt."""
 
     async def put(self) -> Object:
         """Commit it, and return it as it is now. To be run under `shield`."""
@@ -62,7 +69,7 @@ class Version:
         if self.ingested.staged is not None:
             placement = Placement(
                 account=self.bucket.owner,
-                deduplicate=self.bucket.deduplicate,
+                deduplicate=self.bucket.deduplicate and self.tail.encryption is None,
                 ref=lambda blob: keys.version_ref(blob, version),
                 identity=self._identity(),
                 locked=(row_key,),
@@ -88,7 +95,7 @@ class Version:
     def _assumed(self, row_key: bytes) -> Current | None:
         """What is at the key, as far as that can be told or guessed without asking. A commit
         that expects it is refused if that is wrong."""
-        if self.bucket.versioning:
+        if self.bucket.versioning or self.complete is not None:
             return None
         rows = self.core.metadata.known([row_key])
         if rows is None and not self.guess.is_free:
@@ -101,20 +108,28 @@ class Version:
         self.guess.looked(is_free=not old.is_there)
         in_place = source == self.tail.source
         tail = self.tail if in_place else structs.replace(self.tail, source=source)
+        if self.complete is not None:
+            tail = await self.complete(batch, tail)
         return self._over(old, batch, tail)
 
     def _over(self, old: Current, batch: Batch, tail: ObjectTail) -> Object:
-        return replace(self.core, batch, old, self.head, tail, payload=self.ingested.payload)
+        payload = self.ingested.payload
+        return replace(self.core, batch, old, self.head, tail, payload=payload, kind=self.kind)
 
     def _identity(self) -> dict[str, object]:
-        """What a blob tells of its first object when the metadata is lost."""
-        head, tail = self.head, self.tail
+        """What a blob tells of its first object when the metadata is lost. Of encrypted bytes not
+        their digest; but how to decrypt them, for who has the key."""
+        head, tail, staged = self.head, self.tail, self.ingested.staged
+        if tail.encryption is None or staged is None:
+            own: dict[str, object] = {"etag": head.etag}
+        else:
+            own = {"encryption": described(tail.encryption), "salt": staged.salt}
         return {
             "bucket": self.bucket.name,
             "key": self.key,
             "version": head.version,
             "modified_us": head.modified_us,
-            "etag": head.etag,
+            **own,
             "owner": head.owner,
             "headers": msgspec.to_builtins(tail.headers),
             "metadata": tail.metadata,

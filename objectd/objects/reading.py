@@ -11,7 +11,8 @@ from objectd.errors import DamagedBlob, DamagedRecord
 from objectd.interfaces import BlobLocation, IBlobReader, IBlobStore, IMetadataStore
 from objectd.model import keys
 from objectd.model.codec import decode
-from objectd.model.records import Blob, BlobTrash, Checksum, InManifest, Part, Source
+from objectd.model.records import Blob, BlobTrash, Checksum, Codec, InManifest, Part, Source
+from objectd.objects.decrypting import Opening
 
 _PARTS_A_LOOKUP = 100
 
@@ -28,12 +29,20 @@ class Piece:
 class BlobStream:
     """The bytes of some pieces of blobs, one after the other.
 
-    `pieces` may be long: blobs are looked up and opened only when they are reached.
+    `pieces` may be long: blobs are looked up and opened only when they are reached. `opening`
+    is needed for those that are encrypted.
     """
 
-    def __init__(self, metadata: IMetadataStore, blobs: IBlobStore, pieces: list[Piece]) -> None:
+    def __init__(
+        self,
+        metadata: IMetadataStore,
+        blobs: IBlobStore,
+        pieces: list[Piece],
+        opening: Opening | None = None,
+    ) -> None:
         self._metadata = metadata
         self._blobs = blobs
+        self._opening = opening
         self._pieces = iter(pieces)
         self._reader: IBlobReader | None = None
 
@@ -54,11 +63,25 @@ class BlobStream:
             reader.close()
 
     async def _open(self, piece: Piece) -> IBlobReader:
-        location = await locate(self._metadata, piece.blob)
-        return await self._blobs.open(location, start=piece.start, stop=piece.stop)
+        found = await locate(self._metadata, piece.blob)
+        start, stop, opening = piece.start, piece.stop, self._opening
+        if found.is_encrypted is (opening is None):
+            raise DamagedBlob(piece.blob.hex(), "its row and its object's disagree on encryption")
+        if opening is None or start == stop:
+            return await self._blobs.open(found.location, start=start, stop=stop)
+        return await opening.open(self._blobs, found.location, found.salt, start=start, stop=stop)
 
 
-async def locate(metadata: IMetadataStore, uid: bytes) -> BlobLocation:
+@attrs.frozen
+class Located:
+    """Where a blob is, and what it takes to read it."""
+
+    location: BlobLocation
+    is_encrypted: bool = False
+    salt: bytes = b""
+
+
+async def locate(metadata: IMetadataStore, uid: bytes) -> Located:
     """Where a blob is. One that was collected since the reader learned of it is found in the
     trash: its file stays until the reader is done. Raises `DamagedBlob` if it is nowhere."""
     row, trash_row = await metadata.get([keys.blob(uid), keys.blob_trash(uid)])
@@ -68,7 +91,8 @@ async def locate(metadata: IMetadataStore, uid: bytes) -> BlobLocation:
         blob = decode(BlobTrash, trash_row.value)
     else:
         raise DamagedBlob(uid.hex(), "its row is missing")
-    return BlobLocation(blob.drive, uid, blob.digest, blob.size_bytes)
+    location = BlobLocation(blob.drive, uid, blob.digest, blob.size_bytes)
+    return Located(location, blob.codec is Codec.PACKETS, blob.envelope)
 
 
 @attrs.frozen
@@ -166,9 +190,11 @@ class ManifestStream:
         manifest: InManifest,
         start: int,
         stop: int,
+        opening: Opening | None = None,
     ) -> None:
         self._metadata = metadata
         self._blobs = blobs
+        self._opening = opening
         self._upload = manifest.upload
         self._wanted = [
             (number, max(start, first) - first, min(stop, last) - first, last - first)
@@ -201,4 +227,4 @@ class ManifestStream:
             if part.size_bytes != size_bytes:
                 raise DamagedRecord(f"part {number} of upload {self._upload.hex()}", "wrong size")
             pieces.append(Piece(part.blob, start, stop))
-        return BlobStream(self._metadata, self._blobs, pieces)
+        return BlobStream(self._metadata, self._blobs, pieces, self._opening)

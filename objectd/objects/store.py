@@ -12,7 +12,15 @@ from twisted.internet.interfaces import IReactorTime
 
 import objectd
 from objectd.errors import DamagedRecord, FormatUnsupported, StoreFailed
-from objectd.interfaces import SCAN_ROWS_MAX, Absent, IBlobStore, IMetadataStore, RunInThread, Scan
+from objectd.interfaces import (
+    SCAN_ROWS_MAX,
+    Absent,
+    IBlobStore,
+    IKeyManager,
+    IMetadataStore,
+    RunInThread,
+    Scan,
+)
 from objectd.model import keys
 from objectd.model.codec import decode, encode
 from objectd.model.records import Format, Incompatible, SweepHold
@@ -20,6 +28,7 @@ from objectd.objects import usage
 from objectd.objects.aborting import AbandonedUploads
 from objectd.objects.annotations import Annotations
 from objectd.objects.appending import Appends
+from objectd.objects.bucket_encryption import BucketEncryption, ObjectEncryption
 from objectd.objects.buckets import Buckets
 from objectd.objects.collecting.collector import Collector
 from objectd.objects.collecting.sweep import Sweep
@@ -27,6 +36,8 @@ from objectd.objects.completing import Completions
 from objectd.objects.configurations import Configurations
 from objectd.objects.copying import Copies
 from objectd.objects.core import Core
+from objectd.objects.encryption import Encryptions, EncryptionSettings
+from objectd.objects.envelopes import Envelopes
 from objectd.objects.ids import IdSource
 from objectd.objects.ingest import Intake
 from objectd.objects.lifecycle.lifecycles import Lifecycles
@@ -50,7 +61,7 @@ from objectd.objects.versions import Versions
 from objectd.objects.writer import Batch, Writer
 
 BODY_MEMORY_BYTES = 64 << 20
-KNOWN_INCOMPATIBLE = Incompatible.VERSIONS
+KNOWN_INCOMPATIBLE = int(Incompatible.VERSIONS | Incompatible.ENCRYPTION)
 KNOWN_READ_COMPATIBLE = 0
 
 
@@ -78,6 +89,8 @@ class ObjectStore:
     lifecycle_passes: LifecyclePasses
     object_locks: ObjectLocks
     trusted_time: TrustedTime
+    bucket_encryption: BucketEncryption
+    object_encryption: ObjectEncryption
     collector: Collector
     sweep: Sweep
     abandoned: AbandonedUploads
@@ -113,6 +126,8 @@ async def open_store(
     random_bytes: Callable[[int], bytes] = os.urandom,
     uptime: Callable[[], Uptime] = machine_uptime,
     settings: ObjectSettings = ObjectSettings(),
+    key_manager: IKeyManager | None = None,
+    encryption: EncryptionSettings = EncryptionSettings(),  # noqa: B008 - frozen
     body_memory_bytes: int = BODY_MEMORY_BYTES,
     living: Collection[int] = (),
     others_drained: Callable[[int], Awaitable[None]] | None = None,
@@ -124,7 +139,8 @@ async def open_store(
     those that are `living`: processes that joined the store and are still there.
     `uptime` is the clock of the machine, by which locks end (`objectd.objects.trusted_time`).
     `others_drained` waits for the reads of all incarnations but the one it is given
-    (`objectd.objects.reads`). Bodies on their way in share about `body_memory_bytes`.
+    (`objectd.objects.reads`). Bodies on their way in share about `body_memory_bytes`. Without
+    `key_manager` nothing can be encrypted but for customers' keys.
     """
     format_ = await _read_format(metadata)
 
@@ -147,10 +163,9 @@ async def open_store(
     await blobs.begin(format_.store_uuid, format_.digest_key, incarnation)
     await usage.fold(metadata, writer, lambda shard: shard not in unfenced)
     reads = Reads(others_drained and partial(others_drained, incarnation))
-    clocks = now_us, uptime
-    store = _assembled(
-        metadata, blobs, writer, format_, reads, run_in_thread, clocks, settings, body_memory_bytes
-    )
+    encryptions = Encryptions(key_manager, encryption, Envelopes(now_us), random_bytes)
+    host = _Host(run_in_thread, now_us, uptime, body_memory_bytes)
+    store = _assembled(metadata, blobs, writer, format_, reads, settings, encryptions, host)
     await advance_or_say_why(store.trusted_time)
     return store
 
@@ -164,7 +179,10 @@ async def join_store(
     run_in_thread: RunInThread,
     now_us: Callable[[], int] = wall_clock_us,
     uptime: Callable[[], Uptime] = machine_uptime,
+    random_bytes: Callable[[int], bytes] = os.urandom,
     settings: ObjectSettings = ObjectSettings(),
+    key_manager: IKeyManager | None = None,
+    encryption: EncryptionSettings = EncryptionSettings(),  # noqa: B008 - frozen
     body_memory_bytes: int = BODY_MEMORY_BYTES,
     reads: Reads,
 ) -> ObjectStore:
@@ -181,10 +199,19 @@ async def join_store(
     await blobs.begin(format_.store_uuid, format_.digest_key, incarnation)
     attempts_max = settings.commit_attempts_max
     writer = Writer(metadata, incarnation, clock=clock, commit_attempts_max=attempts_max)
-    clocks = now_us, uptime
-    return _assembled(
-        metadata, blobs, writer, format_, reads, run_in_thread, clocks, settings, body_memory_bytes
-    )
+    encryptions = Encryptions(key_manager, encryption, Envelopes(now_us), random_bytes)
+    host = _Host(run_in_thread, now_us, uptime, body_memory_bytes)
+    return _assembled(metadata, blobs, writer, format_, reads, settings, encryptions, host)
+
+
+@attrs.frozen
+class _Host:
+    """What an object store needs of the machine and the process it runs in."""
+
+    run_in_thread: RunInThread
+    now_us: Callable[[], int]
+    uptime: Callable[[], Uptime]
+    body_memory_bytes: int
 
 
 def _assembled(
@@ -193,21 +220,32 @@ def _assembled(
     writer: Writer,
     format_: Format,
     reads: Reads,
-    run_in_thread: RunInThread,
-    clocks: tuple[Callable[[], int], Callable[[], Uptime]],
     settings: ObjectSettings,
-    body_memory_bytes: int,
+    encryptions: Encryptions,
+    host: _Host,
 ) -> ObjectStore:
     ids = IdSource(writer.incarnation)
     intake = Intake(
         blobs,
         ids,
-        run_in_thread=run_in_thread,
-        memory_bytes=body_memory_bytes,
+        run_in_thread=host.run_in_thread,
+        memory_bytes=host.body_memory_bytes,
         etag=settings.etag,
     )
-    now_us, uptime = clocks
-    core = Core(metadata, blobs, writer, intake, ids, reads, KeyLocks(), now_us, settings, uptime)
+    core = Core(
+        metadata,
+        blobs,
+        writer,
+        intake,
+        ids,
+        reads,
+        KeyLocks(),
+        host.now_us,
+        settings,
+        encryptions,
+        host.run_in_thread,
+        host.uptime,
+    )
     return assemble(core, format_)
 
 
@@ -239,6 +277,8 @@ def assemble(core: Core, format_: Format) -> ObjectStore:
         lifecycle_passes=LifecyclePasses(core),
         object_locks=ObjectLocks(core, buckets, versions),
         trusted_time=TrustedTime(core),
+        bucket_encryption=BucketEncryption(buckets),
+        object_encryption=ObjectEncryption(core, buckets, objects, versions),
         collector=Collector(core),
         sweep=Sweep(core),
         abandoned=AbandonedUploads(core),

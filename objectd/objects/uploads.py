@@ -13,6 +13,8 @@ import attrs
 
 from objectd.errors import (
     BucketNotFound,
+    CustomerKeyMissing,
+    CustomerKeyWrong,
     InvalidArgument,
     InvalidOperation,
     OperationAborted,
@@ -24,15 +26,17 @@ from objectd.model.codec import decode, encode
 from objectd.model.records import (
     NO_HEADERS,
     Bucket,
+    Encryption,
     Headers,
     InBlob,
+    Incompatible,
     Lock,
     Part,
     Source,
     Upload,
     UploadState,
 )
-from objectd.objects import references
+from objectd.objects import features, references
 from objectd.objects.aborting import give_up
 from objectd.objects.buckets import Buckets
 from objectd.objects.checksums import (
@@ -44,16 +48,31 @@ from objectd.objects.checksums import (
 )
 from objectd.objects.core import Core
 from objectd.objects.damage import decoded
+from objectd.objects.encryption import CustomerKey, EncryptionWanted, wanted_in
 from objectd.objects.ingest import Ingested
 from objectd.objects.names import check_metadata, key_bytes
 from objectd.objects.publishing import Placement, publish
 from objectd.objects.retention import check_lock
+from objectd.objects.sealing import Sealed, described
 from objectd.objects.settings import LIST_ENTRIES_MAX, PART_BYTES_MAX, PART_NUMBER_MAX
 from objectd.objects.shield import shield
 from objectd.objects.tag_rules import check_tags
 from objectd.objects.upload_listing import UploadId, UploadPage, list_uploads
 from objectd.objects.writer import Batch
 from objectd.streams import BytesStream, ByteStream
+
+_PARTS_NEED_KEY = (
+    "The multipart upload initiate requested encryption. Subsequent part requests must include "
+    "the appropriate encryption parameters."
+)
+
+
+@attrs.frozen
+class StoredPart:
+    """A part, and how it is encrypted."""
+
+    part: Part
+    encryption: Encryption | None = None
 
 
 @attrs.frozen
@@ -91,9 +110,36 @@ class Uploads:
         checksum_kind: str = "",
         lock: Lock | None = None,
     ) -> UploadId:
-        """Begin an upload; `lock` is that of the object when it is complete. Raises
-        `BucketNotFound`, `KeyTooLong`, `MetadataTooLarge`, `InvalidTag`, and `InvalidOperation`
-        for a checksum that cannot be had of parts, or a lock in a bucket without Object Lock."""
+        """As `begin`, for those who need no more than the id."""
+        upload = await self.begin(
+            bucket,
+            key,
+            headers=headers,
+            metadata=metadata,
+            tags=tags,
+            checksum_algorithm=checksum_algorithm,
+            checksum_kind=checksum_kind,
+            lock=lock,
+        )
+        return UploadId(upload.started_us, upload.upload)
+
+    async def begin(
+        self,
+        bucket: str,
+        key: str,
+        *,
+        headers: Headers = NO_HEADERS,
+        metadata: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        checksum_algorithm: str = "",
+        checksum_kind: str = "",
+        lock: Lock | None = None,
+        encryption: EncryptionWanted | None = None,
+    ) -> Upload:
+        """Begin an upload; `lock` is that of the object when it is complete. Its parts share a
+        data key. Raises `BucketNotFound`, `KeyTooLong`, `MetadataTooLarge`, `InvalidTag`,
+        `InvalidOperation` for a checksum that cannot be had of parts, or a lock in a bucket
+        without Object Lock, and what `Objects.put` raises for encryption."""
         raw_key = key_bytes(key)
         check_metadata(metadata or {})
         check_tags(tags or {})
@@ -101,6 +147,11 @@ class Uploads:
         place = await self._buckets.get(bucket)
         if lock is not None:
             await check_lock(self._core, place, lock)
+        wanted = wanted_in(place, encryption)
+        sealed = None
+        if wanted is not None:
+            await features.ensure(self._core, Incompatible.ENCRYPTION)
+            sealed = await self._core.encryptions.new(wanted, place, key)
         upload = Upload(
             state=UploadState.OPEN,
             upload=self._core.ids.uid(),
@@ -113,6 +164,7 @@ class Uploads:
             checksum_algorithm=algorithm,
             checksum_kind=kind,
             lock=lock,
+            encryption=sealed.encryption if sealed is not None else None,
         )
         row_key = keys.upload(place.bucket_id, raw_key, upload.started_us, upload.upload)
 
@@ -124,7 +176,7 @@ class Uploads:
             batch.put(row_key, encode(upload))
 
         await shield(self._core.writer.transact(decide))
-        return UploadId(upload.started_us, upload.upload)
+        return upload
 
     async def put_part(
         self,
@@ -137,22 +189,45 @@ class Uploads:
         declared: Declared = NOTHING_DECLARED,
         size_bytes: int | None = None,
     ) -> Part:
+        """As `store_part`, for those who need no more than the part."""
+        stored = await self.store_part(
+            bucket, key, upload_id, number, body, declared=declared, size_bytes=size_bytes
+        )
+        return stored.part
+
+    async def store_part(
+        self,
+        bucket: str,
+        key: str,
+        upload_id: str,
+        number: int,
+        body: bytes | ByteStream,
+        *,
+        declared: Declared = NOTHING_DECLARED,
+        size_bytes: int | None = None,
+        customer_key: CustomerKey | None = None,
+    ) -> StoredPart:
         """Store a part, in place of an earlier one of that number. Durable on return.
 
-        Raises `UploadNotFound`, `InvalidOperation` for another checksum than the upload's,
-        and what `Objects.put` raises.
+        Raises `UploadNotFound`, `InvalidOperation` for another checksum or customer's key than
+        the upload's, `CustomerKeyMissing`, `CustomerKeyUnwanted`, and what `Objects.put` raises.
         """
         place, upload = await self.place_for_part(bucket, key, upload_id, number)
         if upload.lock is not None:
             declared.require_for_lock("Put Part")
+        sealed = None
+        if upload.encryption is not None or customer_key is not None:
+            sealed = await self._sealed(upload, customer_key)
         ingested = await self._core.intake.take(
             BytesStream(body) if isinstance(body, bytes) else body,
             _wanted(upload, declared),
             size_bytes=size_bytes,
             size_bytes_max=PART_BYTES_MAX,
             inline_bytes_max=-1,
+            sealed=sealed,
         )
-        return await shield(self._put_part(place, number, ingested))
+        part = await shield(self._put_part(place, number, ingested, sealed))
+        return StoredPart(part, upload.encryption)
 
     async def parts(
         self,
@@ -256,19 +331,37 @@ class Uploads:
         _release_earlier(batch, part_key, part_row, self._core.now_us())
         batch.put(part_key, encode(part))
 
-    async def _put_part(self, place: Place, number: int, ingested: Ingested) -> Part:
+    async def _sealed(self, upload: Upload, customer_key: CustomerKey | None) -> Sealed:
+        """How the parts of an upload are encrypted."""
+        encryption = upload.encryption
+        try:
+            secret = await self._core.encryptions.open(encryption, customer_key)
+        except CustomerKeyMissing:
+            raise CustomerKeyMissing(_PARTS_NEED_KEY) from None
+        except CustomerKeyWrong:
+            raise InvalidOperation(
+                "The provided encryption parameters did not match the ones used originally."
+            ) from None
+        return self._core.encryptions.sealed(encryption, secret)
+
+    async def _put_part(
+        self, place: Place, number: int, ingested: Ingested, sealed: Sealed | None
+    ) -> Part:
         core = self._core
         attempt = core.ids.uid()
+        own: dict[str, object] = {"etag": ingested.etag}
+        if sealed is not None and ingested.staged is not None:
+            own = {"encryption": described(sealed.encryption), "salt": ingested.staged.salt}
         placement = Placement(
             account=place.bucket.owner,
-            deduplicate=place.bucket.deduplicate,
+            deduplicate=place.bucket.deduplicate and sealed is None,
             ref=lambda blob: keys.part_ref(blob, attempt),
             identity={
                 "bucket": place.bucket.name,
                 "key": place.key,
                 "upload": place.id.uid,
                 "part": number,
-                "etag": ingested.etag,
+                **own,
             },
             locked=(keys.part(place.id.uid, number),),
         )

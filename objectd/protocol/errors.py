@@ -90,6 +90,8 @@ InvalidURI 400 Couldn't parse the specified URI.
 InvalidWriteOffset 400 The write offset value that you specified does not match the current
     object size.
 KeyTooLongError 400 Your key is too long.
+KMS.DisabledException 400 The KMS key is disabled.
+KMS.NotFoundException 400 The KMS key was not found.
 MalformedACLError 400 The XML you provided was not well-formed or did not validate against our
     published schema
 MalformedPolicy 400 Policies must be valid JSON and the first byte must be '{'

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from objectd.objects.annotations import ListedAnnotation
+from objectd.objects.annotations import FoundAnnotation, ListedAnnotation
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.settings import ANNOTATIONS_MAX
 from objectd.s3.attributes import shown_checksums
 from objectd.s3.body import declared
 from objectd.s3.call import Answer, Call
+from objectd.s3.encryption import shown_encryption
 from objectd.s3.listings import continuation_token, position_of
 
 
@@ -37,6 +38,7 @@ async def put_object_annotation(
             "ObjectVersionId": put.version_id or None,
             "ETag": f'"{put.record.etag}"',
             **shown_checksums(put.record.checksums),
+            **_shown_encryption(put),
         }
     )
 
@@ -59,6 +61,7 @@ async def get_object_annotation(
             "ContentLength": record.size_bytes,
             "ETag": f'"{record.etag}"',
             **(shown_checksums(record.checksums) if ChecksumMode else {}),
+            **_shown_encryption(found),
         },
         found.payload,
     )
@@ -115,6 +118,12 @@ async def delete_object_annotation(
         conditions=_conditions(ObjectIfMatch),
     )
     return Answer({"ObjectVersionId": version_id or None})
+
+
+def _shown_encryption(found: FoundAnnotation) -> dict[str, object]:
+    """As of the version that carries it, without the key."""
+    shown = shown_encryption(found.encryption)
+    return {name: value for name, value in shown.items() if name == "ServerSideEncryption"}
 
 
 def _conditions(object_if_match: str) -> Conditions:

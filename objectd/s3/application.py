@@ -78,12 +78,14 @@ _REFUSALS = {
 class S3Settings:
     """`domains` are served in virtual-host style. `strict_region` refuses signatures for
     another region than `region`. After `patience_seconds` an operation that takes long shows
-    a first sign of life, and again every so many seconds."""
+    a first sign of life, and again every so many seconds. `sse_c_without_tls`: customers' keys
+    may come over plain HTTP, as behind a proxy that ends TLS."""
 
     region: str = "us-east-1"
     domains: tuple[str, ...] = ()
     strict_region: bool = False
     patience_seconds: float = 10.0
+    sse_c_without_tls: bool = False
 
 
 class S3Application:
@@ -165,7 +167,14 @@ class S3Application:
         if protocol.has_payload:
             arguments = await _with_document(protocol, request, target, body)
             require_supported(operation, arguments)
-        call = Call(self._store, principal, request, body, self._settings.region)
+        call = Call(
+            self._store,
+            principal,
+            request,
+            body,
+            self._settings.region,
+            self._settings.sse_c_without_tls,
+        )
         making = self._carry_out(operation, protocol, call, arguments)
         if not operation.may_take_long:
             return await making

@@ -31,7 +31,9 @@ KEPT_HEADERS = {
 def kept_headers(given: Mapping[str, str]) -> Headers:
     """The headers as they are kept. `aws-chunked` describes the transfer, not the object,
     and is never among them."""
-    headers = Headers(**{KEPT_HEADERS[name]: text for name, text in given.items()})
+    headers = Headers(
+        **{KEPT_HEADERS[name]: text for name, text in given.items() if name in KEPT_HEADERS}
+    )
     return structs.replace(
         headers,
         content_type=headers.content_type or DEFAULT_CONTENT_TYPE,

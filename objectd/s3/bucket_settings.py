@@ -35,10 +35,6 @@ async def get_bucket_cors(call: Call, *, Bucket: str) -> Answer:
     return await _absent(call, Bucket, "NoSuchCORSConfiguration")
 
 
-async def get_bucket_encryption(call: Call, *, Bucket: str) -> Answer:
-    return await _absent(call, Bucket, "ServerSideEncryptionConfigurationNotFoundError")
-
-
 async def get_bucket_intelligent_tiering_configuration(
     call: Call, *, Bucket: str, Id: str
 ) -> Answer:

@@ -22,6 +22,8 @@ class Call:
     request: HttpRequest
     body: VerifiedBody
     region: str
+    sse_c_without_tls: bool = False
+    """Whether a customer's key may come over plain HTTP."""
 
     @property
     def owner_id(self) -> str:

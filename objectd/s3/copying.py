@@ -19,6 +19,13 @@ from objectd.s3.attributes import (
 from objectd.s3.buckets import require_private
 from objectd.s3.call import Answer, Call
 from objectd.s3.conditions import write_conditions
+from objectd.s3.encryption import (
+    customer_key,
+    encryption_wanted,
+    shown_encryption,
+    shown_key,
+    shown_new_encryption,
+)
 from objectd.s3.lifecycle import shown_expiration
 from objectd.s3.multipart import part_checksums
 from objectd.s3.object_lock import given_lock
@@ -69,6 +76,7 @@ async def copy_object(
     CopySource: str,
     ACL: str = "private",
     AnnotationDirective: str = "COPY",
+    BucketKeyEnabled: bool | None = None,
     ChecksumAlgorithm: str = "",
     CopySourceIfMatch: str = "",
     CopySourceIfModifiedSince: int | None = None,
@@ -94,6 +102,7 @@ async def copy_object(
     tags_are_own = _is_replaced("tagging", TaggingDirective)
     redirect = WebsiteRedirectLocation
     lock = given_lock(ObjectLockMode, ObjectLockRetainUntilDate, ObjectLockLegalHoldStatus)
+    wanted = encryption_wanted(call, headers, BucketKeyEnabled)
     source = copy_source(CopySource)
     await _require_source_owner(call, source, ExpectedSourceBucketOwner)
     copied = await call.store.copies.copy(
@@ -119,12 +128,15 @@ async def copy_object(
         ),
         conditions=write_conditions(IfMatch, IfNoneMatch),
         checksum_algorithm=ChecksumAlgorithm,
+        encryption=wanted,
+        source_customer_key=customer_key(call, headers, "CopySource"),
     )
     return Answer(
         {
             "CopySourceVersionId": copied.source_version_id or None,
             "VersionId": copied.version_id or None,
             **await shown_expiration(call.store, copied),
+            **shown_new_encryption(copied.tail.encryption, wanted),
             "CopyObjectResult": {
                 "LastModified": copied.head.modified_us,
                 "ETag": f'"{copied.etag}"',
@@ -148,7 +160,9 @@ async def upload_part_copy(
     CopySourceIfUnmodifiedSince: int | None = None,
     CopySourceRange: str | None = None,
     ExpectedSourceBucketOwner: str | None = None,
+    **customer_keys: str,
 ) -> Answer:
+    key = customer_key(call, customer_keys)
     source = copy_source(CopySource)
     await _require_source_owner(call, source, ExpectedSourceBucketOwner)
     copied = await call.store.part_copies.copy(
@@ -164,11 +178,15 @@ async def upload_part_copy(
             CopySourceIfModifiedSince,
             CopySourceIfUnmodifiedSince,
         ),
+        customer_key=key,
+        source_customer_key=customer_key(call, customer_keys, "CopySource"),
     )
     part = copied.part
     return Answer(
         {
             "CopySourceVersionId": copied.source_version_id or None,
+            **shown_encryption(copied.encryption),
+            **shown_key(key),
             "CopyPartResult": {
                 "LastModified": part.modified_us,
                 "ETag": f'"{part.etag}"',

@@ -22,8 +22,12 @@ CODES: dict[type[ObjectdError], str] = {
     errors.BucketStateInvalid: "InvalidBucketState",
     errors.ChecksumKindMismatch: "BadDigest",
     errors.ConditionalConflict: "ConditionalRequestConflict",
-    errors.DeleteMarkerFound: "NoSuchKey",
     errors.ConfigurationMalformed: "MalformedXML",
+    errors.CustomerKeyMissing: "InvalidRequest",
+    errors.CustomerKeyUnwanted: "InvalidRequest",
+    errors.CustomerKeyWrong: "AccessDenied",
+    errors.DeleteMarkerFound: "NoSuchKey",
+    errors.EncryptionBlocked: "AccessDenied",
     errors.EntityTooLarge: "EntityTooLarge",
     errors.EntityTooSmall: "EntityTooSmall",
     errors.IncompleteBody: "IncompleteBody",
@@ -36,6 +40,9 @@ CODES: dict[type[ObjectdError], str] = {
     errors.InvalidPartOrder: "InvalidPartOrder",
     errors.InvalidRange: "InvalidRange",
     errors.InvalidTag: "InvalidTag",
+    errors.KeyDisabled: "KMS.DisabledException",
+    errors.KeyNotFound: "KMS.NotFoundException",
+    errors.KeyServiceFailed: "ServiceUnavailable",
     errors.KeyTooLong: "KeyTooLongError",
     errors.MetadataTooLarge: "MetadataTooLarge",
     errors.NotModified: "NotModified",
@@ -81,6 +88,10 @@ def _message(error: ObjectdError) -> str | None:
         case errors.BucketStateInvalid() | errors.ObjectLocked():
             return str(error)
         case errors.ChecksumKindMismatch():
+            return str(error)
+        case errors.CustomerKeyMissing() | errors.CustomerKeyUnwanted():
+            return str(error)
+        case errors.KeyNotFound() | errors.KeyDisabled():
             return str(error)
         case errors.BadDigest(algorithm=algorithm):
             return f"The {algorithm} you specified did not match the calculated checksum."

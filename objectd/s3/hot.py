@@ -17,6 +17,7 @@ import attrs
 from objectd.auth.authenticate import Principal
 from objectd.interfaces import RunInThread
 from objectd.objects import Object, ObjectStore
+from objectd.objects.encryption import check_customer_key
 from objectd.objects.remembered import Remembered
 from objectd.protocol import header_text
 from objectd.protocol.messages import Headers, HttpRequest, Response
@@ -24,8 +25,10 @@ from objectd.protocol.model import ServiceModel
 from objectd.protocol.operations import Operation as Protocol
 from objectd.protocol.operations import compiled
 from objectd.protocol.targets import Scope, Target
+from objectd.s3.attributes import shown_checksums
 from objectd.s3.body import VerifiedBody, declared_in, encoded
 from objectd.s3.call import Call
+from objectd.s3.encryption import shown_new_encryption
 from objectd.s3.lifecycle import shown_expiration
 from objectd.s3.operations import OPERATIONS, Operation
 from objectd.s3.plain import Plain
@@ -82,6 +85,8 @@ class HotLeaf:
 
     async def _head(self, plain: Plain, request: HttpRequest) -> Response:
         found = await self._store.objects.head(plain.bucket, plain.key)
+        if found.tail.encryption is not None:
+            check_customer_key(found.tail.encryption, None)
         head = await self._head_lines(found, request)
         return Response(200, (), b"", found.size_bytes, head=head)
 
@@ -97,6 +102,8 @@ class HotLeaf:
             whole=body.whole,
         )
         [checksum] = stored.tail.checksums
+        if stored.tail.encryption is not None:
+            return await self._encrypted(stored, request)
         lines = (
             f'ETag: "{stored.etag}"\r\n'
             f"x-amz-checksum-{checksum.algorithm.lower()}: {encoded(checksum.value)}\r\n"
@@ -108,6 +115,18 @@ class HotLeaf:
             for text in filter(None, (await shown_expiration(self._store, stored)).values()):
                 lines += f"x-amz-expiration: {text}\r\n"
         return Response(200, head=lines.encode() + self._ids(request))
+
+    async def _encrypted(self, stored: Object, request: HttpRequest) -> Response:
+        """The answer to a put into a bucket that encrypts by default."""
+        result = {
+            "ETag": f'"{stored.etag}"',
+            **shown_checksums(stored.tail.checksums),
+            "VersionId": stored.version_id or None,
+            **await shown_expiration(self._store, stored),
+            **shown_new_encryption(stored.tail.encryption),
+        }
+        rendered = compiled(self._model, "PutObject").render(result, 200)
+        return Response(200, head=header_text.lines(rendered.headers) + self._ids(request))
 
     async def _delete(self, plain: Plain, request: HttpRequest) -> Response:
         deleted = await self._store.objects.delete(plain.bucket, plain.key)

@@ -66,7 +66,8 @@ async def shown_expiration(store: ObjectStore, object_: Object) -> dict[str, obj
 async def shown_abortion(
     store: ObjectStore, bucket: str, key: str, started_us: int
 ) -> dict[str, object]:
-    """What a response tells of when an upload is aborted."""
+    """What a response tells of when an upload is aborted; the rule's id is encoded as in
+    `expiration_text`, since it may be no text for a header."""
     fate = await store.lifecycles.abortion(bucket, key, started_us)
     if fate is None:
         return {}

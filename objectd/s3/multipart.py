@@ -11,6 +11,7 @@ from objectd.model.records import Checksum, Part, Upload
 from objectd.objects import ListedPart, UploadId
 from objectd.objects.checksums import multipart_checksum
 from objectd.objects.completing import DeclaredObject
+from objectd.objects.encryption import check_customer_key
 from objectd.objects.settings import LIST_ENTRIES_MAX, PART_NUMBER_MAX
 from objectd.protocol.errors import S3Error
 from objectd.s3.attributes import kept_headers, require_standard, shown_checksums
@@ -18,6 +19,13 @@ from objectd.s3.body import declared, decoded
 from objectd.s3.buckets import require_private
 from objectd.s3.call import Answer, Call, canonical_id
 from objectd.s3.conditions import write_conditions
+from objectd.s3.encryption import (
+    customer_key,
+    encryption_wanted,
+    shown_encryption,
+    shown_key,
+    shown_new_encryption,
+)
 from objectd.s3.lifecycle import shown_abortion, shown_expiration
 from objectd.s3.listings import check_filters, entries_max
 from objectd.s3.object_lock import given_lock
@@ -30,6 +38,7 @@ async def create_multipart_upload(
     Bucket: str,
     Key: str,
     ACL: str = "private",
+    BucketKeyEnabled: bool | None = None,
     ChecksumAlgorithm: str = "",
     ChecksumType: str = "",
     Metadata: Mapping[str, str] | None = None,
@@ -43,7 +52,8 @@ async def create_multipart_upload(
     require_private(ACL)
     require_standard(StorageClass)
     algorithm, kind = multipart_checksum(ChecksumAlgorithm, ChecksumType)
-    upload_id = await call.store.uploads.create(
+    wanted = encryption_wanted(call, headers, BucketKeyEnabled)
+    upload = await call.store.uploads.begin(
         Bucket,
         Key,
         headers=kept_headers(headers),
@@ -52,23 +62,26 @@ async def create_multipart_upload(
         checksum_algorithm=algorithm,
         checksum_kind=kind,
         lock=given_lock(ObjectLockMode, ObjectLockRetainUntilDate, ObjectLockLegalHoldStatus),
+        encryption=wanted,
     )
     return Answer(
         {
             "Bucket": Bucket,
             "Key": Key,
-            "UploadId": upload_id.text(),
+            "UploadId": UploadId(upload.started_us, upload.upload).text(),
             "ChecksumAlgorithm": algorithm or None,
             "ChecksumType": kind or None,
-            **await shown_abortion(call.store, Bucket, Key, upload_id.time_us),
+            **await shown_abortion(call.store, Bucket, Key, upload.started_us),
+            **shown_new_encryption(upload.encryption, wanted),
         }
     )
 
 
 async def upload_part(
-    call: Call, *, Bucket: str, Key: str, UploadId: str, PartNumber: int
+    call: Call, *, Bucket: str, Key: str, UploadId: str, PartNumber: int, **given: str
 ) -> Answer:
-    part = await call.store.uploads.put_part(
+    key = customer_key(call, given)
+    stored = await call.store.uploads.store_part(
         Bucket,
         Key,
         UploadId,
@@ -76,8 +89,16 @@ async def upload_part(
         call.body,
         declared=declared(call.request, call.body),
         size_bytes=call.body.size_bytes,
+        customer_key=key,
     )
-    return Answer({"ETag": f'"{part.etag}"', **part_checksums(part)})
+    return Answer(
+        {
+            "ETag": f'"{stored.part.etag}"',
+            **part_checksums(stored.part),
+            **shown_encryption(stored.encryption),
+            **shown_key(key),
+        }
+    )
 
 
 async def complete_multipart_upload(
@@ -91,8 +112,10 @@ async def complete_multipart_upload(
     MultipartUpload: Mapping[str, object] | None = None,
     MpuObjectSize: int | None = None,
     ChecksumType: str = "",
-    **checksums: str,
+    **others: str,
 ) -> Answer:
+    checksums = {name: text for name, text in others.items() if name.startswith("Checksum")}
+    await _check_key(call, others, Bucket, Key, UploadId)
     lines = cast("Sequence[Mapping[str, object]]", (MultipartUpload or {}).get("Parts", ()))
     if not lines:
         raise S3Error("MalformedXML")
@@ -116,8 +139,19 @@ async def complete_multipart_upload(
             **shown_checksums(shown, len(lines)),
             "VersionId": completed.version_id or None,
             **(await shown_expiration(call.store, completed.object) if completed.object else {}),
+            **shown_encryption(completed.encryption),
         }
     )
+
+
+async def _check_key(
+    call: Call, given: Mapping[str, str], bucket: str, key: str, upload_id: str
+) -> None:
+    """A customer's key is not needed where no bytes are touched; one that comes must be right."""
+    customer = customer_key(call, given)
+    if customer is not None:
+        page = await call.store.uploads.parts(bucket, key, upload_id, parts_max=0)
+        check_customer_key(page.upload.encryption, customer)
 
 
 async def abort_multipart_upload(call: Call, *, Bucket: str, Key: str, UploadId: str) -> Answer:
@@ -133,7 +167,9 @@ async def list_parts(
     UploadId: str,
     MaxParts: int = LIST_ENTRIES_MAX,
     PartNumberMarker: int = 0,
+    **given: str,
 ) -> Answer:
+    await _check_key(call, given, Bucket, Key, UploadId)
     page_parts_max = entries_max(MaxParts)
     page = await call.store.uploads.parts(
         Bucket,

@@ -9,6 +9,7 @@ from objectd.objects.settings import LIST_ENTRIES_MAX
 from objectd.protocol.errors import S3Error
 from objectd.s3.attributes import part_count, shown_checksums
 from objectd.s3.call import Answer, Call
+from objectd.s3.encryption import customer_key
 from objectd.s3.listings import entries_max
 
 _ATTRIBUTES = ("ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize")
@@ -23,6 +24,7 @@ async def get_object_attributes(
     MaxParts: int = LIST_ENTRIES_MAX,
     PartNumberMarker: int = 0,
     VersionId: str = "",
+    **given: str,
 ) -> Answer:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html"""
     wanted = frozenset(ObjectAttributes)
@@ -34,7 +36,8 @@ async def get_object_attributes(
         )
     if not wanted <= {*_ATTRIBUTES}:
         raise S3Error("InvalidArgument", "Invalid attribute name specified.")
-    opened = await call.store.objects.get(Bucket, Key, version_id=VersionId)
+    key = customer_key(call, given)
+    opened = await call.store.objects.get(Bucket, Key, version_id=VersionId, customer_key=key)
     try:
         found = opened.object
         shown = {

@@ -23,6 +23,7 @@ from objectd.s3.body import declared
 from objectd.s3.buckets import require_private
 from objectd.s3.call import Answer, Call
 from objectd.s3.conditions import line_conditions, write_conditions
+from objectd.s3.encryption import encryption_wanted, shown_new_encryption
 from objectd.s3.errors import to_s3_error
 from objectd.s3.lifecycle import shown_expiration
 from objectd.s3.object_lock import bypasses_governance, given_lock
@@ -35,6 +36,7 @@ async def put_object(
     Bucket: str,
     Key: str,
     ACL: str = "private",
+    BucketKeyEnabled: bool | None = None,
     IfMatch: str = "",
     IfNoneMatch: str = "",
     Metadata: Mapping[str, str] | None = None,
@@ -49,10 +51,14 @@ async def put_object(
     require_private(ACL)
     require_standard(StorageClass)
     lock = given_lock(ObjectLockMode, ObjectLockRetainUntilDate, ObjectLockLegalHoldStatus)
-    store: Callable[..., Awaitable[Object]] = partial(call.store.objects.put, lock=lock)
+    wanted = encryption_wanted(call, headers, BucketKeyEnabled)
+    put = partial(call.store.objects.put, lock=lock, encryption=wanted)
+    store: Callable[..., Awaitable[Object]] = put
     if WriteOffsetBytes is not None:
         if lock is not None:
             raise S3Error("InvalidRequest", "An append cannot lock what it appends to.")
+        if wanted is not None:
+            raise S3Error("InvalidRequest", "What is appended cannot be encrypted.")
         store = partial(call.store.appends.append, offset_bytes=WriteOffsetBytes)
     stored = await store(
         Bucket,
@@ -72,6 +78,7 @@ async def put_object(
             **shown_checksums(stored.tail.checksums),
             "VersionId": stored.version_id or None,
             **await shown_expiration(call.store, stored),
+            **shown_new_encryption(stored.tail.encryption, wanted),
         }
     )
 

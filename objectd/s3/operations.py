@@ -19,6 +19,7 @@ from objectd.s3 import (
     bucket_settings,
     buckets,
     copying,
+    encryption,
     lifecycle,
     listings,
     multipart,
@@ -59,6 +60,8 @@ _OVERRIDES = (
     "ResponseContentType",
     "ResponseExpires",
 )
+
+_READ = (*_OVERRIDES, *encryption.CUSTOMER_KEY)
 
 
 @attrs.frozen
@@ -116,15 +119,16 @@ OPERATIONS: dict[str, Operation] = {
         _row(
             "s3:PutObject",
             objects.put_object,
-            also=tuple(KEPT_HEADERS),
+            also=(*KEPT_HEADERS, *encryption.WANTED),
             of_body=_STREAM,
             ignored=(_PAYER,),
         ),
-        _row("s3:GetObject", reading.get_object, ignored=(_PAYER,), also=_OVERRIDES),
-        _row("s3:GetObject", reading.head_object, ignored=(_PAYER,), also=_OVERRIDES),
+        _row("s3:GetObject", reading.get_object, ignored=(_PAYER,), also=_READ),
+        _row("s3:GetObject", reading.head_object, ignored=(_PAYER,), also=_READ),
         _row(
             "s3:GetObjectAttributes",
             object_attributes.get_object_attributes,
+            also=encryption.CUSTOMER_KEY,
             ignored=(_PAYER,),
         ),
         _row("s3:PutObject", renaming.rename_object),
@@ -132,7 +136,7 @@ OPERATIONS: dict[str, Operation] = {
         _row(
             "s3:PutObject",
             copying.copy_object,
-            also=tuple(KEPT_HEADERS),
+            also=(*KEPT_HEADERS, *encryption.WANTED, *encryption.SOURCE_CUSTOMER_KEY),
             ignored=(_PAYER,),
             may_take_long=True,
         ),
@@ -162,20 +166,37 @@ OPERATIONS: dict[str, Operation] = {
         _row(
             "s3:PutObject",
             multipart.create_multipart_upload,
-            also=tuple(KEPT_HEADERS),
+            also=(*KEPT_HEADERS, *encryption.WANTED),
             ignored=(_PAYER,),
         ),
-        _row("s3:PutObject", multipart.upload_part, of_body=_STREAM, ignored=(_PAYER,)),
+        _row(
+            "s3:PutObject",
+            multipart.upload_part,
+            also=encryption.CUSTOMER_KEY,
+            of_body=_STREAM,
+            ignored=(_PAYER,),
+        ),
         _row(
             "s3:PutObject",
             multipart.complete_multipart_upload,
-            also=_CHECKSUMS,
+            also=(*_CHECKSUMS, *encryption.CUSTOMER_KEY),
             ignored=(_PAYER,),
             may_take_long=True,
         ),
-        _row("s3:PutObject", copying.upload_part_copy, ignored=(_PAYER,), may_take_long=True),
+        _row(
+            "s3:PutObject",
+            copying.upload_part_copy,
+            also=(*encryption.CUSTOMER_KEY, *encryption.SOURCE_CUSTOMER_KEY),
+            ignored=(_PAYER,),
+            may_take_long=True,
+        ),
         _row("s3:AbortMultipartUpload", multipart.abort_multipart_upload, ignored=(_PAYER,)),
-        _row("s3:ListMultipartUploadParts", multipart.list_parts, ignored=(_PAYER,)),
+        _row(
+            "s3:ListMultipartUploadParts",
+            multipart.list_parts,
+            also=encryption.CUSTOMER_KEY,
+            ignored=(_PAYER,),
+        ),
         _row("s3:ListBucketMultipartUploads", multipart.list_multipart_uploads, ignored=(_PAYER,)),
         _row(
             "s3:GetAccelerateConfiguration",
@@ -186,7 +207,19 @@ OPERATIONS: dict[str, Operation] = {
         _row("s3:GetObjectAcl", bucket_settings.get_object_acl, ignored=(_PAYER,)),
         _row("s3:GetAnalyticsConfiguration", bucket_settings.get_bucket_analytics_configuration),
         _row("s3:GetBucketCORS", bucket_settings.get_bucket_cors),
-        _row("s3:GetEncryptionConfiguration", bucket_settings.get_bucket_encryption),
+        _row(
+            "s3:PutEncryptionConfiguration",
+            encryption.put_bucket_encryption,
+            of_body=("ContentMD5", "ChecksumAlgorithm"),
+        ),
+        _row("s3:GetEncryptionConfiguration", encryption.get_bucket_encryption),
+        _row("s3:PutEncryptionConfiguration", encryption.delete_bucket_encryption),
+        _row(
+            "s3:UpdateObjectEncryption",
+            encryption.update_object_encryption,
+            of_body=("ContentMD5", "ChecksumAlgorithm"),
+            ignored=(_PAYER,),
+        ),
         _row(
             "s3:GetIntelligentTieringConfiguration",
             bucket_settings.get_bucket_intelligent_tiering_configuration,

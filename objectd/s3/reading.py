@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from objectd.objects import Object, ObjectPart
 from objectd.objects.conditions import Conditions
+from objectd.objects.encryption import check_customer_key
 from objectd.protocol.errors import S3Error
 from objectd.s3.attributes import (
     part_count,
@@ -13,6 +14,7 @@ from objectd.s3.attributes import (
     shown_headers,
 )
 from objectd.s3.call import Answer, Call
+from objectd.s3.encryption import customer_key, shown_encryption, shown_key
 from objectd.s3.lifecycle import shown_expiration
 from objectd.s3.multipart import require_part_number
 from objectd.s3.object_lock import shown_lock
@@ -32,11 +34,12 @@ async def get_object(
     PartNumber: int | None = None,
     Range: str = "",
     VersionId: str = "",
-    **overrides: str,
+    **others: str,
 ) -> Answer:
     _check_part_wanted(PartNumber, Range)
     conditions = Conditions(IfMatch, IfNoneMatch, IfModifiedSince, IfUnmodifiedSince)
-    opened = await call.store.objects.get(Bucket, Key, version_id=VersionId)
+    key = customer_key(call, others)
+    opened = await call.store.objects.get(Bucket, Key, version_id=VersionId, customer_key=key)
     try:
         conditions.check_read(opened.object.head)
         part = None if PartNumber is None else await opened.part(PartNumber)
@@ -45,7 +48,7 @@ async def get_object(
     except BaseException:
         opened.close()
         raise
-    result.update(_overrides(overrides))
+    result.update(_overrides(others), **shown_key(key))
     if opened.payload is not None:
         opened.close()
         return Answer(result, opened.payload[start:stop], status)
@@ -65,16 +68,18 @@ async def head_object(
     PartNumber: int | None = None,
     Range: str = "",
     VersionId: str = "",
-    **overrides: str,
+    **others: str,
 ) -> Answer:
     _check_part_wanted(PartNumber, Range)
     conditions = Conditions(IfMatch, IfNoneMatch, IfModifiedSince, IfUnmodifiedSince)
+    key = customer_key(call, others)
     if PartNumber is None:
         found = await call.store.objects.head(Bucket, Key, version_id=VersionId)
+        check_customer_key(found.tail.encryption, key)
         conditions.check_read(found.head)
         part = None
     else:
-        opened = await call.store.objects.get(Bucket, Key, version_id=VersionId)
+        opened = await call.store.objects.get(Bucket, Key, version_id=VersionId, customer_key=key)
         try:
             found = opened.object
             conditions.check_read(found.head)
@@ -83,7 +88,7 @@ async def head_object(
             opened.close()
     result, status, _, _ = shown(found, part, Range, ChecksumMode)
     result.update(await shown_expiration(call.store, found))
-    result.update(_overrides(overrides))
+    result.update(_overrides(others), **shown_key(key))
     return Answer(result, status=status)
 
 
@@ -118,6 +123,7 @@ def shown(
         "VersionId": object_.version_id or None,
         **shown_headers(object_.tail.headers),
         **shown_lock(object_.tail.lock),
+        **shown_encryption(object_.tail.encryption),
     }
     if checksum_mode == "ENABLED":
         result.update(_checksums(object_, part, span))
@@ -141,4 +147,8 @@ def _checksums(
 
 def _overrides(given: Mapping[str, str]) -> dict[str, object]:
     """`response-content-type` and the like, which only signed requests may send."""
-    return {name.removeprefix("Response"): text for name, text in given.items()}
+    return {
+        name.removeprefix("Response"): text
+        for name, text in given.items()
+        if name.startswith("Response")
+    }

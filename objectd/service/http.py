@@ -54,7 +54,11 @@ def site_of(
         now_us=wall_clock_us,
         run_in_thread=run_in_thread,
         settings=S3Settings(
-            server.region, server.domains, server.strict_region, server.patience_seconds
+            server.region,
+            server.domains,
+            server.strict_region,
+            server.patience_seconds,
+            configuration.encryption.sse_c_without_tls,
         ),
     )
     tree = build_tree(

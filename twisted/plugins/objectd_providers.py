@@ -32,6 +32,15 @@ disk_blobs = Provider(
 root_credentials = Provider(
     "credentials", "root", "The one key pair of the root user", "objectd.auth.root:open_credentials"
 )
+local_keys = Provider(
+    "keys", "local", "Encryption keys in a file beside the data", "objectd.keys.local:open_keys"
+)
+vault_keys = Provider(
+    "keys",
+    "vault",
+    "Encryption keys in HashiCorp Vault's transit engine",
+    "objectd.keys.vault:open_keys",
+)
 pem_tls = Provider(
     "tls", "pem", "Certificate and key from PEM files", "objectd.web.tls:open_contexts"
 )

@@ -10,6 +10,7 @@ from objectd.errors import DamagedRecord
 from objectd.model import keys
 from objectd.model.codec import decode_object, decode_payload, encode_object
 from objectd.model.records import Annotation, ObjectHead, ObjectTail
+from objectd.objects.annotation_rows import stored_bytes
 from objectd.objects.checking.findings import Finding, Problem, putting
 from objectd.objects.checking.subject import Subject, damaged, decoded
 
@@ -52,7 +53,7 @@ async def _of_version(subject: Subject, version: bytes) -> AsyncIterator[Finding
     async for entries in subject.pages(first, pieces):
         good, bad = decoded(Annotation, entries)
         for entry, record in good:
-            missing_bytes[keys.annotation_name(entry.key)] = record.size_bytes
+            missing_bytes[keys.annotation_name(entry.key)] = stored_bytes(record)
         for finding in bad:
             yield finding
     async for entries in subject.pages(pieces, keys.after(keys.version_annotations(version))):

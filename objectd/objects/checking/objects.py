@@ -26,6 +26,7 @@ from objectd.objects.checking.buckets import kept_counters
 from objectd.objects.checking.findings import Finding, Problem, putting
 from objectd.objects.checking.subject import Subject, row_name, version_fields
 from objectd.objects.reading import is_listed, part_ranges
+from objectd.objects.sealing import stored_bytes
 
 _Rows = dict[bytes, Row]
 
@@ -157,7 +158,7 @@ def _in_row(each: _Object, rows: _Rows) -> list[Finding]:
         size_bytes = len(decode_payload(row.value))
     except DamagedRecord as error:
         return [Finding(Problem.ROW_DAMAGED, each.name, str(error))]
-    if size_bytes == each.head.size_bytes:
+    if size_bytes == stored_bytes(each.head.size_bytes, each.tail.encryption):
         return []
     return [Finding(Problem.PAYLOAD_WRONG, each.name, f"{size_bytes} bytes")]
 
@@ -180,7 +181,7 @@ def _in_blob(subject: Subject, each: _Object, uid: bytes, rows: _Rows) -> list[F
         findings.append(Finding(Problem.BLOB_MISSING, each.name, f"blob {uid.hex()}"))
     elif uid in subject.damaged_blobs:
         findings.append(Finding(Problem.BYTES_LOST, each.name, f"blob {uid.hex()}"))
-    elif _size(row) not in (each.head.size_bytes, None):
+    elif _size(row) not in (stored_bytes(each.head.size_bytes, each.tail.encryption), None):
         findings.append(Finding(Problem.OBJECT_WRONG, each.name, f"blob {uid.hex()}"))
     return findings
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
+from objectd.blobs.packets import sealed_bytes
 from objectd.errors import DamagedRecord
 from objectd.interfaces import Entry, Row
 from objectd.model import keys
 from objectd.model.codec import decode, encode
-from objectd.model.records import Blob, Candidate, Manifest, Part, Upload
+from objectd.model.records import Blob, Candidate, Codec, Manifest, Part, Upload
 from objectd.objects import references
 from objectd.objects.checking.findings import Finding, Problem, putting
 from objectd.objects.checking.objects import references_of_objects
@@ -109,9 +110,13 @@ async def _page(subject: Subject, good: Sequence[_Part]) -> list[Finding]:
 
 def _fits(blob: Row, part: Part) -> bool:
     try:
-        return decode(Blob, blob.value).size_bytes == part.size_bytes
+        found = decode(Blob, blob.value)
     except DamagedRecord:
         return True  # that row has a finding of its own
+    if found.codec is Codec.PLAIN:
+        return found.size_bytes == part.size_bytes
+    # How many layers there are, the upload or the objects tell.
+    return found.size_bytes in [sealed_bytes(part.size_bytes, layers) for layers in (1, 2)]
 
 
 async def _ownerless(subject: Subject) -> AsyncIterator[bytes]:

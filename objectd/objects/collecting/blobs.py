@@ -58,7 +58,7 @@ async def _discarding(core: Core, candidates: Sequence[Entry]) -> Batch:
     for uid, blob in blobs.items():
         batch.expect(EmptyRange(*keys.span(keys.refs(uid))))
         batch.delete(keys.blob(uid))
-        trash = BlobTrash(blob.drive, blob.digest, blob.size_bytes)
+        trash = BlobTrash(blob.drive, blob.digest, blob.size_bytes, blob.codec, blob.envelope)
         batch.put(keys.blob_trash(uid), encode(trash))
     contents = [content_key(blob) for blob in blobs.values()]
     rows = await core.metadata.get(contents)

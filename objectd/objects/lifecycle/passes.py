@@ -13,7 +13,7 @@ import attrs
 from msgspec import structs
 from twisted.logger import Logger
 
-from objectd.errors import BucketNotFound, Conflict, OperationAborted
+from objectd.errors import BucketNotFound, Conflict, DamagedRecord, OperationAborted
 from objectd.interfaces import Entry, Present, Scan
 from objectd.model import keys
 from objectd.model.codec import encode
@@ -33,6 +33,8 @@ from objectd.objects.writer import Batch
 
 ROWS_BETWEEN_MARKS = 10_000
 """How much at most is looked at again after a process has died."""
+
+BUCKETS_A_PAGE = 1000
 
 DEED_ROWS = 50
 """What is done costs as much as so many rows that are looked at."""
@@ -71,8 +73,8 @@ class LifecycleReport:
     done: dict[Deed, int] = attrs.field(factory=dict)
     is_mistrusted: bool = False
 
-    def count(self, deed: Deed, times: int = 1) -> None:
-        self.done[deed] = self.done.get(deed, 0) + times
+    def count(self, deed: Deed) -> None:
+        self.done[deed] = self.done.get(deed, 0) + 1
 
     @property
     def deeds(self) -> int:
@@ -99,19 +101,21 @@ class LifecyclePasses:
         time = time or TrustedTime(self._core)
         report = LifecycleReport()
         try:
-            async for name, named in self._buckets():
+            async for name, named in self._buckets(spend):
                 await self._bucket(name, named, report, time, spend)
         except _ClockMistrusted:
             report.is_mistrusted = True
         return report
 
-    async def _buckets(self) -> AsyncIterator[tuple[str, BucketName]]:
-        """Those with rules."""
+    async def _buckets(self, spend: Spend) -> AsyncIterator[tuple[str, BucketName]]:
+        """Those with rules, among all that there are."""
         start, stop = keys.span(keys.BUCKET_NAMES)
         more = True
         while more:
-            page = await self._core.metadata.scan(Scan(start, stop, limit=1000))
+            page = await self._core.metadata.scan(Scan(start, stop, limit=BUCKETS_A_PAGE))
             more = page.more
+            if more:
+                await spend(BUCKETS_A_PAGE)
             for entry in page.entries:
                 named = decoded(BucketName, entry.key, entry.value)
                 if named is not None and named.lifecycle:
@@ -129,6 +133,8 @@ class LifecyclePasses:
                 await visit.go()
         except (RulesChanged, BucketNotFound, OperationAborted, Conflict) as error:
             _log.info("lifecycle of {name}: {error}; the next pass goes on", name=name, error=error)
+        except DamagedRecord as error:
+            _log.error("lifecycle of {name}: {error}", name=name, error=error)
 
     async def _visit(
         self, named: BucketName, report: LifecycleReport, time: Time, spend: Spend
@@ -226,7 +232,7 @@ class _Visit:
             aborted = await shield(commit_for_each(self._core.writer, idle, self._give_up))
         for entry in aborted:
             self._log_abort(entry, fates[entry.key])
-        self._report.count(Deed.ABORT, len(aborted))
+            self._report.count(Deed.ABORT)
         await self._passed(page.rows, len(aborted), page.position)
 
     def _give_up(self, batch: Batch, entry: Entry) -> None:

@@ -150,6 +150,26 @@ class VerbTests(VerbCase):
         with urlopen(url) as answer:
             self.assertEqual(answer.read(), b"meow")
 
+    def test_versions(self) -> None:
+        """An older version is written out by its id, and deleted for good."""
+        status = {"Status": "Enabled"}
+        self.boto.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration=status)
+        place = f"s3://{BUCKET}/k"
+        put = self.boto.put_object
+        first, second = (
+            put(Bucket=BUCKET, Key="k", Body=data)["VersionId"] for data in (b"first", b"second")
+        )
+        self.assertEqual(self.ok("cat", place), b"second")
+        self.assertEqual(self.ok("cat", place, "--version-id", first), b"first")
+        self.ok("rm", place, "--version-id", second, "--dry-run")
+        self.assertIn(second.encode(), self.ok("rm", place, "--version-id", second))
+        self.assertEqual(self.ok("cat", place), b"first")
+        self.fails("cat", place, "--version-id", second)
+        self.fails("rm", place, "--recursive", "--version-id", first, status=2)
+        self.ok("rm", place)
+        self.fails("cat", place)
+        self.assertEqual(self.ok("cat", place, "--version-id", first), b"first")
+
     def test_complaints(self) -> None:
         """What is wrong is one line, and the status says of which kind it is."""
         self.write("file", b"x")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from objectd.test.machine.histories import try_histories
+from objectd.test.machine.histories import try_histories, try_version_histories
 from objectd.test.machine.homes import DiskHome
 
 
@@ -13,3 +13,7 @@ class HistoryTests(SynchronousTestCase):
         """Also on disks, closed and opened again at any time, the server answers as the
         model does, counts what it holds, and keeps nothing of what was deleted."""
         try_histories(DiskHome)
+
+    def test_versions(self) -> None:
+        """So it is with versions."""
+        try_version_histories(DiskHome)

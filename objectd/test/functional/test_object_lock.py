@@ -127,6 +127,18 @@ class RepositoryTests(SynchronousTestCase):
         trusted, wall = (line.split(": ")[1] for line in confirmed_.splitlines())
         self.assertEqual(trusted, wall)
 
+    def test_jump(self) -> None:
+        """A server whose wall clock is days ahead of the trusted time says so and what to do,
+        frees nothing, and when that was done has it right."""
+        block = self.put_block(1, self.now + timedelta(days=1))
+        self.restart(now=self.now - timedelta(days=2))
+        self.assertEqual(self.delete([block]), ([], [block["Key"]]))
+        self.server.stop()
+        self.assertIn("stop the server and run: objectd clock confirm", self.server.logged())
+        self.assertIn("the wall clock has jumped", self.clock("show", 1))
+        self.clock("confirm", 0)
+        self.assertNotIn("jumped", self.clock("show", 0))
+
     def clock(self, word: str, status: int) -> str:
         command = [str(BIN / "objectd"), "clock", word, *self.server.arguments[:1]]
         finished = subprocess.run(

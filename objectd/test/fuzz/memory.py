@@ -15,7 +15,7 @@ from objectd.test.fuzz.conversations import Conversation, End, draw
 from objectd.test.fuzz.dice import Dice
 from objectd.test.fuzz.heads import Keys
 from objectd.test.fuzz.judging import Fault, Tally, judge
-from objectd.test.fuzz.requests import ANCHOR, BUCKETS, VAULT, Known, Requests
+from objectd.test.fuzz.requests import ANCHOR, BUCKETS, LOCKED, VAULT, Known, Requests
 from objectd.testing.http import Connection
 from objectd.testing.s3 import ACCESS_KEY, SECRET_KEY, MemoryServer, result_of
 
@@ -57,8 +57,8 @@ class MemoryFuzz:
         self._trouble = Trouble()
         self._server = MemoryServer(object_settings=ObjectSettings(part_bytes_min=1))
         self._client = self._server.client()
-        for bucket in (*BUCKETS, VAULT):
-            self._client.create_bucket(Bucket=bucket)
+        for bucket in (*BUCKETS, LOCKED, VAULT):
+            self._client.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=bucket == LOCKED)
             self._client.put_object(Bucket=bucket, Key=ANCHOR)
         for key, data in KEPT.items():
             self._client.put_object(Bucket=VAULT, Key=key, Body=data)

@@ -21,7 +21,7 @@ from objectd.test.fuzz.conversations import Conversation, End, draw
 from objectd.test.fuzz.dice import Dice
 from objectd.test.fuzz.heads import Keys
 from objectd.test.fuzz.judging import Fault, Tally, judge
-from objectd.test.fuzz.requests import ANCHOR, BUCKETS, VAULT, Known, Requests
+from objectd.test.fuzz.requests import ANCHOR, BUCKETS, LOCKED, VAULT, Known, Requests
 
 __all__ = ["fuzz_process"]
 
@@ -63,8 +63,8 @@ class _Fuzz:
         self._known = Known()
         self._lock = Lock()
         self._client = server.client()
-        for bucket in (*BUCKETS, VAULT):
-            self._client.create_bucket(Bucket=bucket)
+        for bucket in (*BUCKETS, LOCKED, VAULT):
+            self._client.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=bucket == LOCKED)
             self._client.put_object(Bucket=bucket, Key=ANCHOR)
         for key, data in KEPT.items():
             self._client.put_object(Bucket=VAULT, Key=key, Body=data)

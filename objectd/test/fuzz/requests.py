@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import cast
 from urllib.parse import quote
@@ -33,7 +34,15 @@ ANCHOR = "anchor"
 """A key in each bucket that no request names, so that none of them can be deleted."""
 
 BUCKETS = ("fuzz-a", "fuzz-b")
+LOCKED = "fuzz-locked"
+"""A bucket with Object Lock. What is locked there stays, so few requests are for it."""
+
+_LOCKING = ("PutObjectRetention", "GetObjectRetention", "PutObjectLegalHold", "GetObjectLegalHold")
 _BUCKETS_FOR = {
+    **dict.fromkeys(_LOCKING, (LOCKED,)),
+    "GetObjectLockConfiguration": (*BUCKETS, LOCKED),
+    "PutObjectLockConfiguration": (*BUCKETS, LOCKED),
+    "PutObject": (*BUCKETS * 3, LOCKED),
     "CreateBucket": ("fuzz-c",),
     "DeleteBucket": ("fuzz-c",),
     "PutBucketVersioning": ("fuzz-b", "fuzz-c"),  # some requests are for buckets without versions
@@ -54,6 +63,7 @@ _KEYS = (
     "%2e",
     "<&>\"'",
 )
+_DATES = tuple(datetime(year, 1, 1, tzinfo=UTC) for year in (2001, 2100, 2100, 2200))
 _SIZES = (0, 1, 5, 100, 4000, 65_536, 65_537, 70_000, 300_000)
 
 _WRITES = ["PutObject", "UploadPart", "CompleteMultipartUpload"]
@@ -209,6 +219,14 @@ class Requests:
             "VersioningConfiguration": lambda: {
                 "Status": self._dice.one_of(["Enabled", "Enabled", "Suspended"])
             },
+            "Retention": lambda: {
+                "Mode": self._dice.one_of(["GOVERNANCE", "COMPLIANCE"]),
+                "RetainUntilDate": self._dice.one_of(_DATES),
+            },
+            "LegalHold": lambda: {"Status": self._dice.one_of(["ON", "OFF"])},
+            "ObjectLockConfiguration": lambda: {"ObjectLockEnabled": "Enabled"},
+            "ObjectLockMode": lambda: "GOVERNANCE",
+            "ObjectLockRetainUntilDate": lambda: self._dice.one_of(_DATES),
             "ExpectedBucketOwner": lambda: "",
             "ExpectedSourceBucketOwner": lambda: "",
             "IfMatch": self._etag,

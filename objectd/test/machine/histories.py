@@ -6,15 +6,16 @@ import os
 from collections.abc import Callable
 
 from hypothesis import Phase, settings
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 from objectd.test.machine.change_rules import ChangeRules
 from objectd.test.machine.homes import Home
 from objectd.test.machine.listing_rules import ListingRules
 from objectd.test.machine.object_rules import BucketRules, ObjectRules
 from objectd.test.machine.upload_rules import UploadRules
+from objectd.test.machine.versions import OpenHome, VersionsMachine
 
-__all__ = ["Machine", "try_histories"]
+__all__ = ["Machine", "try_histories", "try_version_histories"]
 
 EXAMPLES_VARIABLE = "OBJECTD_MACHINE_EXAMPLES"
 """How many histories are tried, for runs that are longer than CI's."""
@@ -33,8 +34,22 @@ def try_histories(open_home: Callable[[], Home]) -> None:
         def __init__(self) -> None:
             super().__init__(open_home())
 
+    _try(Histories)
+
+
+def try_version_histories(open_home: OpenHome) -> None:
+    """The same of versions."""
+
+    class Histories(VersionsMachine):
+        def __init__(self) -> None:
+            super().__init__(open_home)
+
+    _try(Histories)
+
+
+def _try(machine: type[RuleBasedStateMachine]) -> None:
     try:
-        run_state_machine_as_test(Histories, settings=_budget())
+        run_state_machine_as_test(machine, settings=_budget())
     except Exception as error:
         # trial does not show the notes of an exception, in which hypothesis tells it all.
         told = "\n".join([str(error), *getattr(error, "__notes__", ())])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from objectd.metadata import rocksdb
 from objectd.metadata.memory import MemoryMetadata
 from objectd.objects import ObjectSettings, ObjectStore, open_store
 from objectd.objects.opening import run_at_once
+from objectd.objects.store import wall_clock_us
 from objectd.testing.s3 import result_of
 
 SETTINGS = ObjectSettings(inline_bytes_max=8, part_bytes_min=1)
@@ -36,7 +38,8 @@ class Home(Protocol):
 class MemoryHome:
     """Rows and blobs in memory; a restart finds them as they were."""
 
-    def __init__(self) -> None:
+    def __init__(self, now_us: Callable[[], int] = wall_clock_us) -> None:
+        self._now_us = now_us
         self._metadata = MemoryMetadata()
         self._blobs = MemoryBlobs()
 
@@ -47,6 +50,7 @@ class MemoryHome:
                 self._blobs,
                 clock=Clock(),
                 run_in_thread=run_at_once,
+                now_us=self._now_us,
                 settings=SETTINGS,
             )
         )
@@ -61,7 +65,8 @@ class MemoryHome:
 class DiskHome:
     """RocksDB and files, without threads: every call is over when it returns."""
 
-    def __init__(self) -> None:
+    def __init__(self, now_us: Callable[[], int] = wall_clock_us) -> None:
+        self._now_us = now_us
         self._directory = Path(tempfile.mkdtemp(prefix="objectd-machine-"))
 
     def open(self) -> ObjectStore:
@@ -78,5 +83,10 @@ class DiskHome:
         metadata = await rocksdb.open_store(rocksdb.Settings(), host)
         blobs = await disk.open_store(disk.Settings(), host)
         return await open_store(
-            metadata, blobs, clock=host.clock, run_in_thread=run_at_once, settings=SETTINGS
+            metadata,
+            blobs,
+            clock=host.clock,
+            run_in_thread=run_at_once,
+            now_us=self._now_us,
+            settings=SETTINGS,
         )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from objectd.model import keys, records
+from objectd.model import keys, lifecycle, records
 from objectd.model.codec import (
     encode,
     encode_counter,
@@ -107,6 +107,13 @@ RECORDS: dict[str, records.Record] = {
     ),
 }
 
+ENCRYPTION = records.Encryption(
+    records.Scheme.DSSE_KMS,
+    (records.Layer(b"\x01" * 112, "key", b"\x02" * 85), records.Layer(b"\x03" * 112, "s3")),
+    "arn:aws:kms:us-east-1:000000000001:key/key",
+    '{"aws:s3:arn": "arn:aws:s3:::photos/a"}',
+    bucket_key=True,
+)
 LOCK = records.Lock(records.Retention(records.RetentionMode.COMPLIANCE, TIME), True)
 RECORDS_2: dict[str, records.Record] = {
     "format-versions": records.Format(
@@ -124,10 +131,54 @@ RECORDS_2: dict[str, records.Record] = {
         lifecycle=UPLOAD,
         object_lock_enabled=True,
         default_retention=records.DefaultRetention(records.RetentionMode.GOVERNANCE, days=30),
+        encryption=records.DefaultEncryption(records.Scheme.SSE_KMS, "key", True, True),
     ),
     "bucket-tags": records.BucketTags({"a": "b"}),
+    "lifecycle": lifecycle.Lifecycle(
+        UPLOAD,
+        (
+            lifecycle.LifecycleRule(
+                "old",
+                True,
+                lifecycle.LifecycleFilter("logs/", {"a": "b"}, 1, 2),
+                expire_days=3,
+                expire_date_us=TIME,
+                expire_markers=True,
+                noncurrent_days=4,
+                noncurrent_kept=5,
+                abort_days=6,
+                is_v1=True,
+            ),
+        ),
+    ),
+    "lifecycle-pass": lifecycle.LifecyclePass(
+        UPLOAD, 19_675, lifecycle.LifecyclePhase.VERSIONS, KEY
+    ),
     "null-version": records.NullVersion(TIME, VERSION),
     "annotation": records.Annotation(5, TIME, "5d41402abc4b2a76b9719d911017c592", CHECKSUMS),
+    "annotation-encrypted": records.Annotation(
+        5, TIME, "5d41402abc4b2a76b9719d911017c592", CHECKSUMS, layers=2
+    ),
+    "upload-encrypted": records.Upload(
+        state=records.UploadState.OPEN,
+        upload=UPLOAD,
+        owner=1,
+        started_us=TIME,
+        storage_class="STANDARD",
+        headers=HEADERS,
+        metadata={},
+        tags={},
+        lock=LOCK,
+        encryption=ENCRYPTION,
+    ),
+    "blob-encrypted": records.Blob(
+        drive=1,
+        digest=DIGEST,
+        size_bytes=(5 << 20) + 1280,
+        account=1,
+        codec=records.Codec.PACKETS,
+        envelope=bytes(32),
+    ),
     "manifest-versioned": records.Manifest(
         bucket_id=BUCKET,
         key=KEY,
@@ -145,7 +196,21 @@ OBJECTS_2: dict[str, tuple[records.ObjectHead, records.ObjectTail]] = {
         records.ObjectHead(0, TIME, "", VERSION, 1, is_delete_marker=True),
         records.ObjectTail(records.Nothing()),
     ),
+    "encrypted": (
+        HEAD,
+        records.ObjectTail(
+            records.InBlob(BLOB),
+            encryption=records.Encryption(
+                records.Scheme.DSSE_KMS,
+                (records.Layer(b"sealed", "key", b"wrapped"), records.Layer(b"again")),
+                key_id="key",
+                context="{}",
+                bucket_key=True,
+            ),
+        ),
+    ),
     "locked": (HEAD, records.ObjectTail(records.InBlob(BLOB), annotations=3, lock=LOCK)),
+    "encrypted": (HEAD, records.ObjectTail(records.InBlob(BLOB), encryption=ENCRYPTION)),
 }
 
 VALUES: dict[str, bytes] = {
@@ -190,6 +255,8 @@ KEYS_2: dict[str, bytes] = {
     "live-enabled": keys.live(BUCKET, records.Versioning.ENABLED),
     "live-suspended": keys.live(BUCKET, records.Versioning.SUSPENDED),
     "bucket-tags": keys.configuration(BUCKET, keys.BUCKET_TAGS),
+    "lifecycle": keys.configuration(BUCKET, keys.LIFECYCLE),
+    "lifecycle-pass": keys.configuration(BUCKET, keys.LIFECYCLE_PASS),
     "null-version": keys.null_version(BUCKET, KEY),
     "version-payload": keys.version_payload(BUCKET, VERSION),
     "annotation": keys.annotation(VERSION, "grün".encode()),

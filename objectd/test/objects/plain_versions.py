@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 import attrs
 
 from objectd.model.records import Versioning
+
+NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 
 @attrs.define(eq=False)
@@ -16,6 +19,8 @@ class PlainVersion:
     name: str
     data: bytes | None
     """None for a delete marker."""
+
+    tags: dict[str, str] = attrs.Factory(dict)
 
     @property
     def is_null(self) -> bool:
@@ -29,8 +34,8 @@ class PlainVersions:
     mode: Versioning = Versioning.NEVER
     keys: dict[str, list[PlainVersion]] = attrs.Factory(dict)
 
-    def put(self, key: str, name: str, data: bytes) -> None:
-        self._place(key, PlainVersion(name or "null", data))
+    def put(self, key: str, name: str, data: bytes, tags: Mapping[str, str] = NO_TAGS) -> None:
+        self._place(key, PlainVersion(name or "null", data, dict(tags)))
 
     def delete(self, key: str, name: str) -> None:
         """`name` is that of the marker."""

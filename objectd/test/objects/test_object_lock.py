@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from msgspec import structs
+
 from objectd.errors import (
     BucketNotEmpty,
     BucketNotFound,
@@ -64,6 +68,8 @@ class ConfigurationTests(LockCase):
         self.refused(
             BucketStateInvalid, buckets.change("safe", lambda _: self.ok(buckets.get("photos")))
         )
+        lock = partial(structs.replace, object_lock_enabled=True)
+        self.refused(BucketStateInvalid, buckets.change("photos", lock))
 
     def test_no_bucket(self) -> None:
         locks = self.store.object_locks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from hypothesis import given
@@ -19,18 +20,32 @@ from objectd.model.codec import decode, decode_object, decode_object_head
 from objectd.model.records import InRow, NullVersion, ObjectHead, Versioning
 from objectd.objects import ObjectStore
 from objectd.objects.ids import NULL, version_id
-from objectd.test.objects.cases import LARGE
+from objectd.test.objects.cases import LARGE, Act
 from objectd.test.objects.copy_case import photo
 from objectd.test.objects.versions_case import ABSENT, OF_KEYS, VersionsCase
 
-READ_BEFORE_A_COMMIT = (
-    keys.BUCKETS,
-    keys.OBJECTS,
-    keys.VERSIONS,
-    keys.VERSION_PAYLOADS,
-    keys.NULL_VERSIONS,
-    keys.BLOBS,
+
+class Point(NamedTuple):
+    """When a row with this prefix has been read, or those from there on, so many times."""
+
+    prefix: bytes
+    is_scan: bool = False
+    times: int = 1
+
+
+POINTS = tuple(
+    Point(prefix, is_scan, times)
+    for times in (1, 2, 3)
+    for prefix, is_scan in (
+        (keys.VERSIONS, True),
+        (keys.OBJECTS, False),
+        (keys.VERSIONS, False),
+        (keys.BUCKETS, False),
+        (keys.NULL_VERSIONS, False),
+        (keys.VERSION_PAYLOADS, False),
+    )
 )
+"""What is read before a commit."""
 
 
 class Change(NamedTuple):
@@ -70,7 +85,7 @@ class State(NamedTuple):
 
 
 def changes(*verbs: str) -> st.SearchStrategy[Change]:
-    return st.builds(Change, st.sampled_from(verbs), st.integers(0, 7))
+    return st.builds(Change, st.sampled_from(verbs), st.integers(0, 4))
 
 
 REFUSALS = ("VersionNotFound", "InvalidOperation")
@@ -78,23 +93,18 @@ VERBS = ("put", "put", "put", "delete", "delete", "delete version", "delete vers
 CHANGES = changes(*VERBS, "enable", "suspend")
 
 
+HISTORIES = st.lists(changes("put", "put", "delete", "suspend"), max_size=4)
+
+
 class Step(NamedTuple):
-    """One change, and others that somebody makes when this one has read a row with this
-    prefix, or those from there on."""
+    """One change, and others that somebody makes in the middle of it."""
 
     change: Change
     others: list[Change]
-    prefix: bytes
-    is_scan: bool
+    point: Point
 
 
-STEPS = st.builds(
-    Step,
-    CHANGES,
-    st.lists(CHANGES, max_size=3),
-    st.sampled_from(READ_BEFORE_A_COMMIT),
-    st.booleans(),
-)
+STEPS = st.builds(Step, CHANGES, st.lists(CHANGES, max_size=2), st.sampled_from(POINTS))
 
 
 def body(number: int) -> bytes:
@@ -102,11 +112,31 @@ def body(number: int) -> bytes:
 
 
 class LawTests(VersionsCase):
-    @given(st.lists(STEPS, max_size=14), st.booleans())
-    def test_model(self, steps: list[Step], enabled: bool) -> None:
+    @given(HISTORIES, st.lists(STEPS, min_size=1, max_size=6), st.booleans())
+    def test_any_order(self, history: list[Change], steps: list[Step], enabled: bool) -> None:
         """Whatever is done, by one or by two at once, the versions that remain are those of a
         plain list to which it is done one after the other, and so is what counts them."""
         self.setUp()
+        self.follow(enabled, [*(Step(change, [], POINTS[0]) for change in history), *steps])
+
+    def test_every_moment(self) -> None:
+        """Of two that put and delete versions, at whatever moment the other one comes."""
+        put, delete = Change("put", 1), Change("delete", 0)
+        both = (put, delete, *(Change("delete version", number) for number in range(3)))
+        for before in (
+            (put, delete),
+            (put, delete, put),
+            (put, delete, delete),
+            (put, put, delete),
+        ):
+            history = [Step(change, [], POINTS[0]) for change in before]
+            for point in (p for p in POINTS if p.prefix in (keys.VERSIONS, keys.OBJECTS)):
+                for change in both:
+                    for other in both:
+                        self.follow(True, [*history, Step(change, [other], point)])
+
+    def follow(self, enabled: bool, steps: Sequence[Step]) -> None:
+        """Do all this in a new bucket, look after each step, and delete what is left."""
         self.ok(self.store.buckets.delete("photos"))
         self.ok(self.store.buckets.create("photos"))
         self.bucket_id = self.ok(self.store.buckets.id_of("photos"))
@@ -114,13 +144,21 @@ class LawTests(VersionsCase):
             self.set_versioning()
         state = State(Versioning.ENABLED if enabled else Versioning.NEVER)
         for step in steps:
-            self.now_us += step.change.number - 3
+            self.now_us += step.change.number - 2
             state = self.carried_out(state, step)
             self.assert_rows_hold(state)
             self.assert_usage(*(len(v.data) for v in state.versions if v.data is not None))
         for listed in state.versions:
             self.delete(listed.version)
         self.assert_nothing_left()
+
+    def interpose(self, point: Point, act: Act) -> None:
+        arm = self.metadata.after_scan if point.is_scan else self.metadata.after
+
+        async def again() -> None:
+            self.interpose(point._replace(times=point.times - 1), act)
+
+        arm(point.prefix, again if point.times > 1 else act)
 
     def carried_out(self, state: State, step: Step) -> State:
         """Do it, and perhaps others in the middle of it; return what is there."""
@@ -130,8 +168,7 @@ class LawTests(VersionsCase):
             for other in step.others:
                 told.append((other, await self.do(beside, state, other)))
 
-        interpose = self.metadata.after_scan if step.is_scan else self.metadata.after
-        interpose(step.prefix, interfere)
+        self.interpose(step.point, interfere)
         outcome = self.ok(self.do(self.store, state, step.change))
         self.metadata.calm()
         possible = []

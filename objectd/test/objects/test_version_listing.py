@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import cycle
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -22,11 +22,16 @@ from objectd.test.objects.test_listing import DELIMITERS, PAGE_SIZES
 
 KEYS = st.sampled_from(("a", "a/", "a/b", "a/b/c", "a\0", "b", "b//", "\0", "\0\x01", "ä/", "😀"))
 PREFIXES = st.sampled_from(("", "a", "a/", "a\0", "b", "ä"))
-CHANGES = st.tuples(
-    st.sampled_from(("put", "put", "delete", "delete version", "enable", "suspend", "back")),
-    KEYS,
-    st.integers(0, 30),
+VERBS = ("put", "put", "delete", "delete version", "enable", "suspend", "back")
+CHANGES = st.tuples(st.sampled_from(VERBS), KEYS, st.integers(0, 30))
+VERSIONED = [("enable", "", 0), *[("put", "a", 0)] * 3]
+CHANGES_OF_ONE_KEY = st.tuples(
+    st.sampled_from(("put", "delete", "delete version", "delete version")),
+    st.just("a"),
+    st.integers(0, 3),
 )
+"""So that what was listed last, and what is next, is moved often."""
+
 Change = tuple[str, str, int]
 PAGES_MAX = 60
 """More than there can be: a listing that goes round in circles must not hang the tests."""
@@ -134,10 +139,16 @@ class LawTests(VersionListingCase):
         self.assertEqual(found, self.plain.listed(prefix, delimiter))
 
     @given(
-        st.lists(CHANGES, max_size=20),
-        st.lists(st.lists(CHANGES, max_size=4), max_size=6),
+        st.lists(CHANGES, max_size=20)
+        | st.lists(CHANGES_OF_ONE_KEY, max_size=4).map(lambda more: [*VERSIONED, *more]),
+        st.lists(st.lists(CHANGES | CHANGES_OF_ONE_KEY, max_size=4), max_size=6),
         st.integers(1, 3),
     )
+    @example(VERSIONED, [[("delete version", "", 0)]], 1)
+    @example(VERSIONED, [[("delete version", "", 0)] * 2], 1)
+    @example([*VERSIONED, ("delete", "a", 0)], [[("delete version", "", 0)]], 1)
+    @example(VERSIONED, [[("put", "a", 0)], [("put", "a", 0)]], 1)
+    @example(VERSIONED, [[("delete", "a", 0)], [("delete version", "", 0)]], 1)
     def test_changes_between_pages(
         self, before: Sequence[Change], between: Sequence[Sequence[Change]], size: int
     ) -> None:

@@ -202,7 +202,7 @@ class CopyObjectTests(CopyTestCase):
         self.not_copied("NoSuchBucket", "albums/k")
         self.not_copied("InvalidArgument", MetadataDirective="MOVE")
         self.not_copied("InvalidArgument", TaggingDirective="MOVE")
-        self.not_copied("NotImplemented", ServerSideEncryption="AES256")
+        self.not_copied("InvalidArgument", ServerSideEncryption="aws:fsx")
         self.not_copied("NotImplemented", StorageClass="GLACIER")
         self.not_copied("AccessControlListNotSupported", ACL="public-read")
         self.not_copied("InvalidRequest", ChecksumAlgorithm="CRC16")

@@ -27,6 +27,7 @@ OUR_OWN_FAULT = (
     errors.Fenced,
     errors.StoreFailed,
     errors.TokenReused,
+    errors.WrappedKeyDamaged,
 )
 """What the client learns as an InternalError."""
 
@@ -71,7 +72,7 @@ class DocumentTests(WireTestCase):
         yield authentic("GET", f"/{BUCKET}/kept?versionId={'f' * 40}"), "NoSuchVersion"
         yield authentic("GET", f"/{BUCKET}/kept", {"range": "bytes=99999-"}), "InvalidRange"
         yield authentic("GET", f"/{BUCKET}/kept", {"if-match": '"x"'}), "PreconditionFailed"
-        yield authentic("GET", f"/{BUCKET}?versions"), "NotImplemented"
+        yield authentic("GET", f"/{BUCKET}?metadataTable"), "NotImplemented"
         yield authentic("GET", f"/{BUCKET}?acl&cors"), "InvalidArgument"
         yield authentic("POST", f"/{BUCKET}"), "NotImplemented"
         yield authentic("PUT", "/B_A_D"), "InvalidBucketName"

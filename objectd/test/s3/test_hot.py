@@ -10,10 +10,13 @@ from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.auth.signing import signed
-from objectd.model.records import Versioning
+from objectd.model.lifecycle import LifecycleFilter, LifecycleRule
+from objectd.model.records import DefaultEncryption, Scheme, Versioning
+from objectd.objects.encryption import CustomerKey, EncryptionWanted
 from objectd.protocol.messages import HttpRequest
 from objectd.s3.plain import recognised
 from objectd.test.s3.twins import HOST, KEYS, MODEL, NOW_US, Request, Twin, requests
+from objectd.testing.s3 import result_of
 
 TARGETS = {
     "GetObject": ("GET", b"/bucket/key"),
@@ -162,6 +165,7 @@ ALONG = {
 
 
 MODES = st.sampled_from(Versioning)
+ENCRYPTION = b"x-amz-server-side-encryption"
 
 
 class TwinTests(SynchronousTestCase):
@@ -211,6 +215,45 @@ class TwinTests(SynchronousTestCase):
                 self.assertEqual(seen, expected)
                 told = dict(seen.headers).get(b"x-amz-version-id")
                 self.assertEqual(told, b"null" if mode else None)
+
+    def test_encrypted(self) -> None:
+        """Both ways encrypt by default, and show how, with the version and its end."""
+        for scheme in (Scheme.SSE_S3, Scheme.SSE_KMS, Scheme.DSSE_KMS):
+            server = Twin()
+            server.set_versioning(Versioning.ENABLED)
+            result_of(server.store.bucket_encryption.put("bucket", DefaultEncryption(scheme)))
+            rule = LifecycleRule("r", True, LifecycleFilter(), expire_days=1)
+            result_of(server.store.lifecycles.put("bucket", [rule]))
+            for data in (b"", b"small", b"x" * 60_000):
+                length = (b"content-length", b"%d" % len(data))
+                request = self._signed("PUT", length, body=data)
+                expected = server.ask(server.application.respond_at_length, request)
+                seen = server.ask(server.application.respond, request)
+                self.assertEqual((seen.status, expected.status), (200, 200))
+                names = {name.lower() for name, _ in seen.headers}
+                self.assertEqual(names, {name.lower() for name, _ in expected.headers})
+                for name in (b"x-amz-version-id", b"x-amz-expiration", ENCRYPTION):
+                    self.assertIn(name, names)
+                for method in ("GET", "HEAD"):
+                    request = self._signed(method)
+                    expected = server.ask(server.application.respond_at_length, request)
+                    for _ in range(2):
+                        seen = server.ask(server.application.respond, request)
+                        self.assertEqual(seen, expected)
+                    self.assertIn(ENCRYPTION, dict(seen.headers))
+
+    def test_for_a_customer(self) -> None:
+        """What is encrypted for a customer's key is shown neither way without that."""
+        server = Twin()
+        key = CustomerKey(bytes(32), "")
+        wanted = EncryptionWanted(Scheme.SSE_C, customer_key=key)
+        result_of(server.store.objects.put("bucket", "key", b"data", encryption=wanted))
+        for method in ("GET", "HEAD"):
+            request = self._signed(method)
+            seen = server.ask(server.application.respond, request)
+            self.assertEqual(seen.status, 400)
+            self.assertEqual(seen, server.ask(server.application.respond_at_length, request))
+        self.assertEqual(server.reads_under_way, 0)
 
     def _put(self, server: Twin, data: bytes) -> None:
         request = self._signed("PUT", (b"content-length", b"%d" % len(data)), body=data)

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from objectd.interfaces import Row
 from objectd.test.s3.wire import BUCKET, WireTestCase, authentic, error_document
 from objectd.testing.s3 import MemoryServer
 
@@ -372,6 +373,45 @@ class HeaderTests(WireTestCase):
         self.assertEqual(self.expirations("a"), {self.expected(3, "tag")})
         put = self.s3.put_object(Bucket=BUCKET, Key="z", Body=b"x")
         self.assertNotIn("Expiration", put)
+
+    def test_versions(self) -> None:
+        """What is told is about the current version, whichever way it is asked for; nothing is of
+        others."""
+        self.put({**RULE, "NoncurrentVersionExpiration": {"NoncurrentDays": 3}})
+        versioning = {"Status": "Enabled"}
+        self.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration=versioning)
+        older = self.s3.put_object(Bucket=BUCKET, Key="a", Body=b"x")
+        newer = self.s3.put_object(Bucket=BUCKET, Key="a", Body=b"y")
+        for answer, expected in ((older, None), (newer, self.expected(1, "r"))):
+            version = answer["VersionId"]
+            for show in (self.s3.get_object, self.s3.head_object):
+                shown = show(Bucket=BUCKET, Key="a", VersionId=version)
+                self.assertEqual(shown.get("Expiration"), expected)
+
+    def test_cost(self) -> None:
+        """A bucket without rules pays nothing, and one with rules reads them once."""
+        metadata = self.server.store.core.metadata
+        asked: list[Sequence[bytes]] = []
+        get = metadata.get
+
+        async def counted(keys: Sequence[bytes]) -> list[Row | None]:
+            asked.append(keys)
+            return await get(keys)
+
+        def cost() -> int:
+            asked.clear()
+            self.s3.put_object(Bucket=BUCKET, Key="kept", Body=b"x")
+            self.s3.get_object(Bucket=BUCKET, Key="kept")
+            self.s3.head_object(Bucket=BUCKET, Key="kept")
+            self.s3.get_object(Bucket=BUCKET, Key="kept", Range="bytes=0-0")
+            self.assertFalse(any(key[:1] == b"s" for keys in asked for key in keys))
+            return len(asked)
+
+        self.patch(metadata, "get", counted)
+        without = cost()
+        self.put(RULE)
+        self.s3.head_object(Bucket=BUCKET, Key="kept")
+        self.assertEqual(cost(), without)
 
     def test_date(self) -> None:
         """A date is told as it is."""

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import zlib
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import attrs
 from hypothesis import strategies as st
@@ -15,7 +16,9 @@ from zope.interface import implementer
 
 from objectd.auth.signing import KeyPair, presigned, signed
 from objectd.blobs.memory import MemoryBlobs
+from objectd.errors import BucketNotFound
 from objectd.interfaces import ROOT_ACCOUNT, Credential, Entry, ICredentials, Scan
+from objectd.keys.memory import MemoryKeys
 from objectd.metadata.memory import MemoryMetadata
 from objectd.model.records import Versioning
 from objectd.objects.opening import run_at_once
@@ -95,6 +98,7 @@ class Twin:
                 now_us=lambda: NOW_US,
                 uptime=lambda: Uptime("boot", 0),
                 random_bytes=bytes,
+                key_manager=MemoryKeys(),
             )
         )
         self.application = S3Application(
@@ -109,10 +113,11 @@ class Twin:
         result_of(self.store.buckets.create("bucket"))
 
     def set_versioning(self, mode: Versioning | None) -> None:
-        """What cannot be gone back to is left as it is."""
+        """What cannot be gone back to is left as it is, and so is a bucket that is gone."""
         if mode:
             enabled = mode is Versioning.ENABLED
-            result_of(self.store.buckets.set_versioning("bucket", enabled=enabled))
+            with suppress(BucketNotFound):
+                result_of(self.store.buckets.set_versioning("bucket", enabled=enabled))
 
     def ask(
         self, way: Callable[[HttpRequest, Body], Awaitable[Response]], request: Request

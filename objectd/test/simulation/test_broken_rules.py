@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.errors import DamagedBlob
 from objectd.interfaces import (
@@ -13,7 +12,6 @@ from objectd.interfaces import (
     BlobLocation,
     Commit,
     EmptyRange,
-    Expectation,
     IMetadataStore,
     Outcome,
     OutcomeKind,
@@ -33,48 +31,12 @@ from objectd.objects.conditions import Conditions
 from objectd.objects.current import Current
 from objectd.objects.reads import Reads
 from objectd.objects.writer import Batch, Writer
-from objectd.testing.simulation import Violated, simulate
+from objectd.test.simulation.broken_rule_case import BrokenRuleCase
 from objectd.testing.simulation.drives import Drives, File
 from objectd.testing.simulation.metadata import MetadataOwner
 
-SEEDS_MAX = 2000
 
-
-class BrokenRuleTests(SynchronousTestCase):
-    def assert_noticed(self) -> None:
-        """Some seed finds what `patch` has broken."""
-        for seed in range(SEEDS_MAX):
-            try:
-                simulate(seed)
-            except Violated:
-                break
-            finally:
-                self.flushLoggedErrors()
-        else:
-            self.fail(f"none of {SEEDS_MAX} seeds notices it")
-
-    def ignore(self, is_ignored: Callable[[Expectation], bool]) -> None:
-        """Have commits not expect what they should."""
-        expect = Batch.expect
-
-        def forgetful(batch: Batch, *expectations: Expectation) -> None:
-            expect(batch, *(e for e in expectations if not is_ignored(e)))
-
-        self.patch(Batch, "expect", forgetful)
-
-    def ignore_key(self, prefix: bytes) -> None:
-        self.ignore(lambda e: not isinstance(e, EmptyRange) and e.key.startswith(prefix))
-
-    def lose(self, prefix: bytes) -> None:
-        """Have commits not put rows with this prefix."""
-        put = Batch.put
-
-        def forgetful(batch: Batch, key: bytes, value: bytes) -> None:
-            if not key.startswith(prefix):
-                put(batch, key, value)
-
-        self.patch(Batch, "put", forgetful)
-
+class BrokenRuleTests(BrokenRuleCase):
     # Expectations
 
     def test_object_row(self) -> None:
@@ -192,7 +154,7 @@ class BrokenRuleTests(SynchronousTestCase):
         """A collector that waits for the reads of its own process only is noticed."""
         locate = reading.locate
 
-        async def locate_slowly(metadata: IMetadataStore, uid: bytes) -> BlobLocation:
+        async def locate_slowly(metadata: IMetadataStore, uid: bytes) -> reading.Located:
             """So that a collection often comes in between."""
             location = await locate(metadata, uid)
             for _ in range(40):
@@ -206,12 +168,13 @@ class BrokenRuleTests(SynchronousTestCase):
     def test_reading_from_the_trash(self) -> None:
         """A reader that does not find a blob that was collected meanwhile is noticed."""
 
-        async def locate(metadata: IMetadataStore, uid: bytes) -> BlobLocation:
+        async def locate(metadata: IMetadataStore, uid: bytes) -> reading.Located:
             [row] = await metadata.get([keys.blob(uid)])
             if row is None:
                 raise DamagedBlob(uid.hex(), "its row is missing")
             blob = decode(Blob, row.value)
-            return BlobLocation(blob.drive, uid, blob.digest, blob.size_bytes)
+            location = BlobLocation(blob.drive, uid, blob.digest, blob.size_bytes)
+            return reading.Located(location)
 
         self.patch(reading, "locate", locate)
         self.assert_noticed()

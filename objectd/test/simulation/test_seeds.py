@@ -53,7 +53,7 @@ class DeterminismTests(SynchronousTestCase):
     def test_coverage(self) -> None:
         """Seeds between them do everything that a client can do, and every kind of disaster."""
         counts: dict[str, int] = {}
-        for seed in range(100):
+        for seed in range(200):
             for what, count in simulate(seed).items():
                 counts[what] = counts.get(what, 0) + count
         self.flushLoggedErrors()
@@ -69,8 +69,10 @@ class DeterminismTests(SynchronousTestCase):
             "delete",
             "delete bucket",
             "delete bucket: BucketNotEmpty",
+            "delete kept",
             "delete many",
             "delete seen",
+            "delete versions",
             "get: InBlob",
             "get: InManifest",
             "get: InRow",
@@ -78,9 +80,11 @@ class DeterminismTests(SynchronousTestCase):
             "kill",
             "kill of all",
             "list",
+            "list versions",
             "owner restart",
             "power failure",
             "put",
+            "put kept",
             "put new",
             "put new: condition",
             "put over",
@@ -89,8 +93,12 @@ class DeterminismTests(SynchronousTestCase):
             "put: CancelledError",
             "put: IncompleteBody",
             "put: StoreFull",
+            "read version",
             "rename",
             "rename again",
             "rename: condition",
+            "restore",
+            "switch",
+            "tag",
         )
         self.assertEqual([what for what in wanted if not counts.get(what)], [])

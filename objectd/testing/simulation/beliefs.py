@@ -118,6 +118,16 @@ class KnownUpload:
         self.is_aborted = True
 
 
+@attrs.frozen
+class KnownVersion:
+    """A version that was put, or a delete marker (`data` is None), and whether it is there."""
+
+    key: str
+    id: str
+    data: bytes | None
+    register: Register[bool]
+
+
 class Beliefs:
     """What clients were told, taken together."""
 
@@ -130,6 +140,7 @@ class Beliefs:
             for key in KEYS
         }
         self.uploads: list[KnownUpload] = []
+        self.versions: dict[tuple[str, str], KnownVersion] = {}
         self.counts: dict[str, int] = {}
         self._operations = 0
 

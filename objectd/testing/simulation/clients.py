@@ -29,6 +29,7 @@ from objectd.testing.simulation.beliefs import (
 from objectd.testing.simulation.careful import CarefulClient
 from objectd.testing.simulation.copies import CopyClient
 from objectd.testing.simulation.history import Register, Violated
+from objectd.testing.simulation.versions import VersionClient
 
 PART_NUMBERS = (1, 2, 3)
 BROKEN_BODY_PROBABILITY = 0.06
@@ -46,6 +47,7 @@ class Client:
         objects, buckets, careful = ObjectClient(ask), BucketClient(ask), CarefulClient(ask)
         copies = CopyClient(ask, careful)
         uploads = UploadClient(ask, copies)
+        versions = VersionClient(ask)
         self._operations: tuple[tuple[Operation, int], ...] = (
             (objects.put, 30),
             (objects.get_any, 24),
@@ -65,6 +67,15 @@ class Client:
             (careful.rename, 10),
             (copies.copy, 14),
             (uploads.copy_part, 8),
+            (versions.put, 20),
+            (versions.restore, 4),
+            (versions.delete, 8),
+            (versions.delete_versions, 12),
+            (versions.tag, 4),
+            (versions.read_any, 6),
+            (versions.read_current, 6),
+            (versions.list, 6),
+            (versions.switch, 3),
         )
 
     async def run(self, operations: int) -> None:

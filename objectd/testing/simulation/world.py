@@ -44,6 +44,7 @@ from objectd.testing.simulation.drives import DriveAccess, Drives
 from objectd.testing.simulation.history import Violated
 from objectd.testing.simulation.metadata import Connection, Line, MetadataOwner
 from objectd.testing.simulation.schedule import Process, ProcessDied, Schedule, StepClock
+from objectd.testing.simulation.versions import VersionClient
 
 UPTIME = Uptime("simulated", 0)
 """Only the wall clock goes on, and it is followed: nothing is locked here."""
@@ -53,6 +54,12 @@ CACHE_BYTES_MAX = 8000
 """Some ten rows."""
 
 SETTINGS = ObjectSettings(inline_bytes_max=8, part_bytes_min=1, commit_attempts_max=8)
+_AGAIN_AND_AGAIN = (
+    JournalKind.OBJECT_RENAMED_FROM,
+    JournalKind.OBJECT_RENAMED_TO,
+    JournalKind.OBJECT_TAGGED,
+)
+"""What may be done to one version more than once."""
 TROUBLE = (AnswerLost, Fenced, OutcomeUnknown, StoreFailed, StoreFull)
 """What background work may fail with; it is tried again."""
 
@@ -221,6 +228,7 @@ class World:
             self._end_life(self._life_over)
             return
         await BucketClient(first.ask(self.beliefs)).create_all()
+        await VersionClient(first.ask(self.beliefs)).begin()
         self._collect_in(first)
         self._start_clients(first)
         for _ in range(self.random.randint(0, 2)):
@@ -241,7 +249,7 @@ class World:
 
     async def _serve(self, worker: Worker) -> None:
         client = Client(worker.ask(self.beliefs))
-        await client.run(self.random.randint(2, 20))
+        await client.run(self.random.randint(2, 28))
         worker.clients -= 1
         if not any(w.clients for w in self.workers if w.alive):
             self._end_life(self._life_over)
@@ -340,6 +348,7 @@ class World:
         if len(lives.entries) != 1:
             raise Violated("more than one incarnation is left at rest")
         await ObjectClient(worker.ask(self.beliefs)).get_everything()
+        await VersionClient(worker.ask(self.beliefs)).read_everything()
 
     # Tasks
 
@@ -374,8 +383,8 @@ class World:
 
     def _watch_journal(self, entry: JournalEntry) -> None:
         """A commit that was applied twice would tell of one version twice."""
-        if entry.kind in (JournalKind.OBJECT_RENAMED_FROM, JournalKind.OBJECT_RENAMED_TO):
-            return  # the same version may be renamed again and again
+        if entry.kind in _AGAIN_AND_AGAIN:
+            return
         told = entry.version and bytes((entry.kind,)) + entry.version
         if told in self._told:
             self._failed(Failure(Violated(f"the journal tells twice of {entry}")))

@@ -71,6 +71,34 @@ class ObjectTests(LifecycleCase):
         left = [o.key for o in self.ok(self.store.listings.objects("photos")).objects]
         self.assertEqual(left, ["none", "other", "small"])
 
+    def test_buckets(self) -> None:
+        """All buckets with rules are gone through, however many others there are."""
+        self.patch(passes, "BUCKETS_A_PAGE", 2)
+        for n in range(7):
+            self.ok(self.store.buckets.create(f"bucket{n}"))
+            self.ok(self.store.objects.put(f"bucket{n}", "a", b"x"))
+        for n in (0, 3, 6):
+            self.set_rules(rule(expire_days=1), bucket=f"bucket{n}")
+        self.pass_days(3)
+        report = self.run_pass()
+        self.assertEqual((report.buckets, report.deeds), (3, 3))
+        left = [n for n in range(7) if self.ok(self.store.buckets.usage(f"bucket{n}")).objects]
+        self.assertEqual(left, [1, 2, 4, 5])
+
+    def test_damaged_bucket(self) -> None:
+        """A bucket whose record is damaged keeps no other one from its pass."""
+        self.ok(self.store.buckets.create("films"))
+        self.ok(self.store.objects.put("films", "a", b"x"))
+        for bucket in ("films", "photos"):
+            self.set_rules(rule(expire_days=1), bucket=bucket)
+        self.put("a")
+        row_key = keys.bucket(self.ok(self.store.buckets.id_of("films")))
+        rows = self.metadata._state._rows
+        rows[row_key] = rows[row_key]._replace(value=b"\x01", revision=1 << 40)
+        self.pass_days(3)
+        self.assertEqual(self.run_pass().deeds, 1)
+        self.refused(ObjectNotFound, self.store.objects.head("photos", "a"))
+
     def test_once_a_day(self) -> None:
         """A bucket is looked at once a day, and again when its rules change."""
         self.put("a")
@@ -97,6 +125,17 @@ class ObjectTests(LifecycleCase):
         self.metadata.before(b"o", lambda: beside.objects.put("photos", "a", b"newer"))
         self.assertEqual(self.run_pass().deeds, 0)
         self.assertIn(self.read("a"), (b"new", b"newer"))
+
+    def test_replaced_by_what_is_due(self) -> None:
+        """Nor does one go by what was decided of another, be it due as well."""
+        self.set_rules(rule(expire_date_us=MIDNIGHT_US))
+        self.put("a", b"old")
+        beside = self.beside()
+        self.metadata.before(b"o", lambda: beside.objects.put("photos", "a", b"new"))
+        self.assertEqual(self.run_pass().deeds, 0)
+        self.assertEqual(self.read("a"), b"new")
+        self.pass_days(1)
+        self.assertEqual(self.run_pass().deeds, 1)
 
     def test_replaced_in_commit(self) -> None:
         """Nor does one go that is put after the deletion was decided."""
@@ -345,6 +384,56 @@ class VersionTests(LifecycleCase):
         self.metadata.after(b"v", delete)
         self.assertEqual(self.run_pass().deeds, 0)
         self.assertEqual(self.shape("a"), "vv")
+
+    def test_fewer_in_commit(self) -> None:
+        """So it is if that one goes after the deletion was decided."""
+        self.set_rules(rule(noncurrent_days=1, noncurrent_kept=1))
+        self.put("a", b"first")
+        second = self.put("a", b"second")
+        self.put("a", b"third")
+        self.pass_days(3)
+        beside = self.beside()
+
+        async def delete() -> None:
+            await beside.objects.delete("photos", "a", version_id=second)
+
+        self.metadata.after(b"q", delete)
+        self.assertEqual(self.run_pass().deeds, 0)
+        self.assertEqual(self.shape("a"), "vv")
+
+    def test_marker_current_meanwhile(self) -> None:
+        """A noncurrent marker that is current now is none of those that are kept any more."""
+        self.set_rules(rule(noncurrent_days=1, noncurrent_kept=1))
+        self.put("a", b"first")
+        self.delete("a")
+        third = self.put("a", b"third")
+        self.pass_days(3)
+        beside = self.beside()
+
+        async def delete() -> None:
+            await beside.objects.delete("photos", "a", version_id=third)
+
+        self.metadata.before(b"v", delete)
+        self.assertEqual(self.run_pass().deeds, 0)
+        self.assertEqual(self.shape("a"), "mv")
+
+    def test_current_in_between(self) -> None:
+        """A version that was current again, and then was replaced, is noncurrent since then."""
+        self.set_rules(rule(noncurrent_days=1))
+        self.put("a", b"first")
+        second = self.put("a", b"second")
+        self.pass_days(3)
+        beside = self.beside()
+
+        async def undelete_and_replace() -> None:
+            await beside.objects.delete("photos", "a", version_id=second)
+            await beside.objects.put("photos", "a", b"third")
+
+        self.metadata.before(b"v", undelete_and_replace)
+        self.assertEqual(self.run_pass().deeds, 0)
+        self.assertEqual(self.shape("a"), "vv")
+        self.pass_days(3)
+        self.assertEqual(self.run_pass().deeds, 1)
 
     def test_lone_marker(self) -> None:
         """A delete marker goes when nothing is left beneath it, and not before."""
