@@ -279,9 +279,13 @@ class Copies:
         )
         if copying.own.annotations and source.tail.annotations:
             recoding = Recoding(opened.secret, sealed)
+            uid, used = version.head.version, False
 
             async def annotated(batch: Batch, tail: ObjectTail) -> ObjectTail:
-                uid = version.head.version
+                nonlocal used
+                if used:  # what the attempt before has put beneath the id is the collector's
+                    raise _SourceReplaced
+                used = True
                 count = await self._annotate(copying, source, batch, uid, recoding)
                 return structs.replace(tail, annotations=count)
 

@@ -210,7 +210,6 @@ OBJECTS_2: dict[str, tuple[records.ObjectHead, records.ObjectTail]] = {
         ),
     ),
     "locked": (HEAD, records.ObjectTail(records.InBlob(BLOB), annotations=3, lock=LOCK)),
-    "encrypted": (HEAD, records.ObjectTail(records.InBlob(BLOB), encryption=ENCRYPTION)),
 }
 
 VALUES: dict[str, bytes] = {

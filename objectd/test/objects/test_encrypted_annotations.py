@@ -12,6 +12,7 @@ from objectd.errors import (
 from objectd.interfaces import Commit, Entry, Put
 from objectd.model import keys
 from objectd.objects.checking import Check, Finding, Problem
+from objectd.objects.collecting.annotated import UNFINISHED_US_MAX
 from objectd.objects.copying import ObjectName, Overrides
 from objectd.objects.encryption import CustomerKey, EncryptionWanted
 from objectd.objects.writer import Batch
@@ -72,6 +73,7 @@ class AnnotationTests(EncryptedAnnotationsCase):
         """What is put comes back and is nowhere to be seen; put again, it is other bytes."""
         for wanted in MANAGED.values():
             self.put("source", LARGE, wanted)
+            self.ok(self.store.collector.run_to_rest())
             for text in (b"x", TEXT, LONG):
                 self.annotate(text)
                 before = self.pieces()
@@ -173,6 +175,7 @@ class CopyTests(EncryptedAnnotationsCase):
                     self.assertEqual(self.findings(), [])
                     if target is not None:
                         self.ok(self.store.objects.delete(*SOURCE))
+                        self.ok(self.store.collector.run_to_rest())
                         self.assertNotIn(TEXT, b"".join(raw(row) for row in self.pieces()))
                         self.put("source", data, source)
                         self.annotate(TEXT)
@@ -210,7 +213,7 @@ class CopyTests(EncryptedAnnotationsCase):
         self.patch(self.metadata, "commit", committing)
 
     def test_tried_again(self) -> None:
-        """What a first attempt to commit the copy has put beneath it is not left there."""
+        """Of what a first attempt to commit the copy has put nothing becomes the copy's."""
         for source, target in (("none", "s3"), ("s3", "dsse"), ("dsse", "none")):
             self.put("source", LARGE, SETTINGS[source])
             for name in "abcd":
@@ -221,7 +224,10 @@ class CopyTests(EncryptedAnnotationsCase):
             self.assertEqual(self.text("a", "target"), LONG)
             page = self.ok(self.store.annotations.list("photos", "target"))
             self.assertEqual(len(page.annotations), 1)
+            self.now_us += UNFINISHED_US_MAX + 1
+            self.ok(self.store.collector.run_to_rest())
             self.assertEqual(self.rows(keys.ANNOTATION_CANDIDATES), [])
+            self.assertEqual(self.text("a", "target"), LONG)
             self.assertEqual(self.findings(), [])
 
     def test_source_replaced(self) -> None:

@@ -26,6 +26,7 @@ from objectd.model.records import (
     Scheme,
 )
 from objectd.objects import ListedPart
+from objectd.objects.checking import Check, Finding
 from objectd.objects.copying import Copied, ObjectName, Overrides
 from objectd.objects.encryption import CustomerKey, EncryptionWanted
 from objectd.objects.lifecycle.rules import Deed
@@ -80,6 +81,15 @@ class EncryptedVersionsCase(EncryptionCase):
     def delete(self, version: str = "", key: str = "k") -> str:
         return self.ok(self.store.objects.delete("photos", key, version_id=version)).version_id
 
+    def assert_sound(self) -> None:
+        core = self.store.core
+        check = Check(core.metadata, core.blobs, self.store.format.digest_key)
+
+        async def every() -> list[Finding]:
+            return [finding async for finding in check.run(deep=True)]
+
+        self.assertEqual(self.ok(every()), [])
+
     def assert_nothing_left(self) -> None:
         self.ok(self.store.collector.run_to_rest())
         families = (*OF_KEYS, *OF_BYTES, keys.ANNOTATIONS)
@@ -107,6 +117,7 @@ class VersionTests(EncryptedVersionsCase):
                     self.assertEqual(self.payload(keys.VERSION_PAYLOADS), payload)
                 self.assertEqual(self.bytes_of(old, key_of(wanted)), data)
                 self.assertEqual(self.bytes_of(), EDGY)
+                self.assert_sound()
                 self.delete(new)
                 if payload:
                     self.assertEqual(self.payload(keys.PAYLOADS), payload)
@@ -141,6 +152,7 @@ class VersionTests(EncryptedVersionsCase):
                 self.assertEqual(self.version(EDGY, second), "null")
                 self.assertEqual(self.bytes_of("null", key_of(second)), EDGY)
                 self.assertEqual(self.bytes_of(kept), NEWER)
+                self.assert_sound()
                 self.delete("null")
                 self.delete(kept)
         self.assert_nothing_left()
@@ -174,6 +186,7 @@ class VersionTests(EncryptedVersionsCase):
             self.assertNotEqual(new, old)
             self.assertEqual(self.bytes_of(old, key_of(wanted)), b"".join(parts))
             self.assertEqual(self.bytes_of(new), LARGE)
+            self.assert_sound()
             self.delete(new)
             self.delete(old)
         self.assert_nothing_left()
@@ -398,6 +411,7 @@ class LifecycleTests(EncryptedVersionsCase):
             self.put_in_parts(f"parts {number}", [EDGY, LARGE], wanted)
         for _ in range(6):
             self.now_us += 2 * DAY_US
+            self.uptime = self.uptime._replace(us=self.uptime.us + 2 * DAY_US)
             self.run_pass()
         self.ok(self.store.collector.run_to_rest())
         self.assertEqual(self.files(), [])

@@ -10,7 +10,7 @@ from objectd.interfaces import EmptyRange, Expectation
 from objectd.objects.writer import Batch
 from objectd.testing.simulation import Violated, simulate
 
-SEEDS_MAX = 2000
+SEEDS_MAX = 3000
 
 
 class BrokenRuleCase(SynchronousTestCase):

@@ -39,6 +39,14 @@ class SeedTests(SynchronousTestCase):
         """Every invariant holds on the seeds that the tests of broken rules may reach."""
         self.run_seeds(3)
 
+    def test_fifth(self) -> None:
+        """And on those that they seldom do."""
+        self.run_seeds(4)
+
+    def test_sixth(self) -> None:
+        """The last of them."""
+        self.run_seeds(5)
+
 
 class DeterminismTests(SynchronousTestCase):
     def test_same_seed(self) -> None:
