@@ -45,6 +45,8 @@ _BUCKETS_FOR = {
     "PutObject": (*BUCKETS * 3, LOCKED),
     "CreateBucket": ("fuzz-c",),
     "DeleteBucket": ("fuzz-c",),
+    "PutBucketEncryption": ("fuzz-b", "fuzz-c"),
+    "UpdateObjectEncryption": ("fuzz-b",),
     "PutBucketVersioning": ("fuzz-b", "fuzz-c"),  # some requests are for buckets without versions
 }
 _OTHER_BUCKETS = ("fuzz-c", "never-made", "a", "B_A_D", "xn--x", "192.168.0.1", "x" * 64, "..")
@@ -64,6 +66,11 @@ _KEYS = (
     "<&>\"'",
 )
 _DATES = tuple(datetime(year, 1, 1, tzinfo=UTC) for year in (2001, 2100, 2100, 2200))
+_KEY_ARN = "arn:aws:kms:eu-west-1:000000000001:key/objectd-kms"
+_ENCRYPTION = {
+    "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}],
+}
+_LIFECYCLE = {"Rules": [{"Status": "Enabled", "Prefix": "a/", "Expiration": {"Days": 30}}]}
 _SIZES = (0, 1, 5, 100, 4000, 65_536, 65_537, 70_000, 300_000)
 
 _WRITES = ["PutObject", "UploadPart", "CompleteMultipartUpload"]
@@ -227,6 +234,10 @@ class Requests:
             "ObjectLockConfiguration": lambda: {"ObjectLockEnabled": "Enabled"},
             "ObjectLockMode": lambda: "GOVERNANCE",
             "ObjectLockRetainUntilDate": lambda: self._dice.one_of(_DATES),
+            "ServerSideEncryption": lambda: self._dice.one_of(["AES256", "aws:kms"]),
+            "ServerSideEncryptionConfiguration": lambda: _ENCRYPTION,
+            "ObjectEncryption": lambda: {"SSEKMS": {"KMSKeyArn": _KEY_ARN}},
+            "LifecycleConfiguration": lambda: _LIFECYCLE,
             "ExpectedBucketOwner": lambda: "",
             "ExpectedSourceBucketOwner": lambda: "",
             "IfMatch": self._etag,
