@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from run import Server, running_server
+from servers import Server, running_objectd
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
@@ -82,7 +82,7 @@ def main() -> None:
     async def fill_and_measure(reactor: object) -> None:
         with (
             tempfile.TemporaryDirectory(prefix="objectd-bench-", dir=options.directory) as made,
-            running_server(Path(made)) as server,
+            running_objectd(Path(made)) as server,
         ):
             connections = Connections(reactor)
             client = connections.client(
