@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from objectd.background.running import Running, tried
 from objectd.background.settings import LifecycleSettings
 from objectd.objects import ObjectStore
 from objectd.objects.lifecycle.passes import Time
@@ -34,36 +34,28 @@ class LifecycleWork:
         self._rate = Rate(clock, settings.rows_per_second)
         day_seconds = store.core.settings.lifecycle_day_seconds
         self._interval_seconds = min(settings.interval_seconds, day_seconds / LOOKS_A_DAY)
-        self._running: Deferred[None] | None = None
+        self._running = Running(clock)
         self._is_mistrusted = False
 
     def start(self) -> None:
         """Look for what is due after the first interval, and then so long after each look."""
-        self._running = Deferred.fromCoroutine(self._for_ever())
+        self._running.start(self._for_ever())
 
     async def stop(self) -> None:
         """End between two steps; what is left is for the next start. Idempotent."""
-        running, self._running = self._running, None
-        if running is not None:
-            running.cancel()
-            await running
+        await self._running.stop()
 
     async def _for_ever(self) -> None:
-        try:
-            while True:
-                await deferLater(self._clock, self._interval_seconds)
-                await self._look()
-        except CancelledError:
-            return
+        while True:
+            await deferLater(self._clock, self._interval_seconds)
+            await self._look()
 
     async def _look(self) -> None:
-        try:
-            report = await self._store.lifecycle_passes.run(self._time, self._rate.spend)
-        except CancelledError:
-            raise
-        except Exception:
-            # Whatever it was: nobody else would see that it runs no more.
-            _log.failure("a pass of the lifecycles failed; the next one goes on")
+        report = await tried(
+            self._store.lifecycle_passes.run(self._time, self._rate.spend),
+            "a pass of the lifecycles failed; the next one goes on",
+        )
+        if report is None:
             return
         if report.deeds or report.kept:
             done = ", ".join(f"{times} times: {deed.value}" for deed, times in report.done.items())

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from objectd.background.running import Running, tried
 from objectd.objects.trusted_time import Reading, TrustedTime
 
 INTERVAL_SECONDS = 60.0
@@ -20,37 +19,20 @@ class Timekeeping:
 
     def __init__(self, time: TrustedTime, clock: IReactorTime) -> None:
         self._time = time
-        self._clock = clock
+        self._running = Running(clock)
         self._jumped = False
-        self._running: Deferred[None] | None = None
 
     def start(self) -> None:
-        self._running = Deferred.fromCoroutine(self._run())
+        self._running.start_every(INTERVAL_SECONDS, self._advance)
 
     async def stop(self) -> None:
         """Idempotent."""
-        running, self._running = self._running, None
-        if running is not None:
-            running.cancel()
-            await running
-
-    async def _run(self) -> None:
-        try:
-            while True:
-                await self._advance()
-                await deferLater(self._clock, INTERVAL_SECONDS)
-        except CancelledError:
-            return
+        await self._running.stop()
 
     async def _advance(self) -> None:
-        try:
-            reading = await self._time.advance()
-        except CancelledError:
-            raise
-        except Exception:
-            _log.failure("the trusted time could not be moved on; locks last longer for it")
-            return
-        if reading.jumped is not self._jumped:
+        failure = "the trusted time could not be moved on; locks last longer for it"
+        reading = await tried(self._time.advance(), failure)
+        if reading is not None and reading.jumped is not self._jumped:
             self._jumped = reading.jumped
             _tell(reading)
 
