@@ -155,6 +155,11 @@ BUCKET_TAGS = b"tagging"
 """The name of the one configuration that a bucket may be born with."""
 
 
+USAGE_OBJECTS = b"n"
+USAGE_BYTES = b"s"
+"""What is counted."""
+
+
 def usage(bucket_id: int, shard: int, quantity: bytes) -> bytes:
     """A usage counter: one shard an incarnation, shard 0 is the folded base."""
     return b"a" + _U64.pack(bucket_id) + quantity + _U32.pack(shard)

@@ -206,17 +206,17 @@ def replace(
 ) -> Object:
     """Put a version in the place of what was there, and return it as it will be: later than
     that, and the null version or not."""
+    bucket, bucket_id = old.bucket, old.bucket.bucket_id
     head = old.succeeded_by(head)
-    if old.bucket.default_retention is not None:
-        tail = with_default(old.bucket, tail, max(head.modified_us, old.trusted_us))
+    if bucket.default_retention is not None:
+        tail = with_default(bucket, tail, max(head.modified_us, old.trusted_us))
     make_room(core, batch, old)
     batch.put(old.expectation.key, encode_object(head, tail))
     if payload:
-        batch.put(keys.payload(old.bucket_id, old.key), encode_payload(payload))
-    usage.add(core.writer.incarnation, batch, old.bucket_id, head)
-    core.journal(batch, kind, old.bucket_id, key=old.key, version=head.version)
-    version = version_id(head) if old.bucket.versioning else ""
-    bucket = old.bucket
+        batch.put(keys.payload(bucket_id, old.key), encode_payload(payload))
+    usage.add(batch, bucket_id, head)
+    core.journal(batch, kind, bucket_id, key=old.key, version=head.version)
+    version = version_id(head) if bucket.versioning else ""
     return Object(bucket.name, old.key.decode(), head, tail, version, bucket.lifecycle)
 
 

@@ -85,4 +85,4 @@ def destroy(
     permit.check(tail.lock)
     references.release_source(batch, payload_key, head.version, tail.source, core.now_us())
     annotation_rows.release(batch, head.version, tail)
-    usage.subtract(core.writer.incarnation, batch, bucket_id, head)
+    usage.subtract(batch, bucket_id, head)

@@ -20,8 +20,6 @@ from objectd.objects.writer import Batch, Writer
 
 _log = Logger()
 
-OBJECTS = b"n"
-BYTES = b"s"
 BASE = 0
 """The shard into which others are folded."""
 
@@ -32,27 +30,19 @@ class Usage:
     size_bytes: int
 
 
-def count(batch: Batch, bucket_id: int, shard: int, *, objects: int, size_bytes: int) -> None:
-    """Count what the batch adds (or, negative, takes away)."""
-    if objects:
-        batch.add(keys.usage(bucket_id, shard, OBJECTS), objects)
-    if size_bytes:
-        batch.add(keys.usage(bucket_id, shard, BYTES), size_bytes)
-
-
-def add(shard: int, batch: Batch, bucket_id: int, head: ObjectHead) -> None:
+def add(batch: Batch, bucket_id: int, head: ObjectHead) -> None:
     """Count a version that is put."""
-    count(batch, bucket_id, shard, objects=1, size_bytes=head.size_bytes)
+    batch.count(bucket_id, objects=1, size_bytes=head.size_bytes)
 
 
-def subtract(shard: int, batch: Batch, bucket_id: int, head: ObjectHead) -> None:
+def subtract(batch: Batch, bucket_id: int, head: ObjectHead) -> None:
     """Count a version that is gone for good."""
-    count(batch, bucket_id, shard, objects=-1, size_bytes=-head.size_bytes)
+    batch.count(bucket_id, objects=-1, size_bytes=-head.size_bytes)
 
 
 async def bucket_usage(metadata: IMetadataStore, bucket_id: int) -> Usage:
     """The sum of all shards."""
-    totals = {OBJECTS: 0, BYTES: 0}
+    totals = {keys.USAGE_OBJECTS: 0, keys.USAGE_BYTES: 0}
     start, stop = keys.span(keys.usages(bucket_id))
     while True:
         page = await metadata.scan(Scan(start, stop, limit=SCAN_ROWS_MAX))
@@ -60,7 +50,7 @@ async def bucket_usage(metadata: IMetadataStore, bucket_id: int) -> Usage:
             _, quantity, _ = keys.usage_fields(entry.key)
             totals[quantity] += decode_counter(entry.value or b"")
         if not page.more:
-            return Usage(totals[OBJECTS], totals[BYTES])
+            return Usage(totals[keys.USAGE_OBJECTS], totals[keys.USAGE_BYTES])
         start = page.entries[-1].key + b"\0"
 
 

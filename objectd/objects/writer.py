@@ -32,6 +32,7 @@ from objectd.interfaces import (
     Put,
     Token,
 )
+from objectd.model import keys
 
 _T = TypeVar("_T")
 
@@ -41,11 +42,12 @@ OUTCOME_RETRY_SECONDS = 1.0
 
 class Batch:
     """Changes and expectations that will be one commit. A key is changed once: a later
-    `put` or `delete` of it takes the place of an earlier one, and `add`s are summed."""
+    `put` or `delete` of it takes the place of an earlier one; `add`s and `count`s are summed."""
 
     def __init__(self) -> None:
         self._rows: dict[bytes, Change] = {}
         self._counters: dict[bytes, int] = {}
+        self._usage: dict[int, tuple[int, int]] = {}
         self._others: list[Change] = []
         self._expect: dict[Expectation, None] = {}
 
@@ -61,6 +63,12 @@ class Batch:
     def add(self, key: bytes, delta: int) -> None:
         self._counters[key] = self._counters.get(key, 0) + delta
 
+    def count(self, bucket_id: int, *, objects: int, size_bytes: int) -> None:
+        """The bucket gets, or with negative numbers loses, so much (`objectd.objects.usage`).
+        Their keys are made when all is summed: a put over something mostly needs one or none."""
+        had_objects, had_bytes = self._usage.get(bucket_id, (0, 0))
+        self._usage[bucket_id] = had_objects + objects, had_bytes + size_bytes
+
     def append(self, prefix: bytes, value: bytes) -> None:
         self._others.append(Append(prefix, value))
 
@@ -69,10 +77,16 @@ class Batch:
             self._expect[expectation] = None
 
     def __len__(self) -> int:
-        return len(self._rows) + len(self._counters) + len(self._others)
+        return len(self._rows) + len(self._counters) + len(self._usage) + len(self._others)
 
     def commit(self, token: Token, lowest_unanswered: int) -> Commit:
-        adds = (Add(key, delta) for key, delta in self._counters.items() if delta)
+        adds = [Add(key, delta) for key, delta in self._counters.items() if delta]
+        shard = token.incarnation
+        for bucket_id, (objects, size_bytes) in self._usage.items():
+            if objects:
+                adds.append(Add(keys.usage(bucket_id, shard, keys.USAGE_OBJECTS), objects))
+            if size_bytes:
+                adds.append(Add(keys.usage(bucket_id, shard, keys.USAGE_BYTES), size_bytes))
         changes = (*self._rows.values(), *adds, *self._others)
         return Commit(token, lowest_unanswered, changes, tuple(self._expect))
 

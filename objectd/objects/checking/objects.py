@@ -51,8 +51,8 @@ async def objects(subject: Subject) -> AsyncIterator[Finding]:
                 for finding in await _page(subject, name, entries):
                     yield finding
         counted = {
-            usage.OBJECTS: subject.totals.objects - before[0],
-            usage.BYTES: subject.totals.object_bytes - before[1],
+            keys.USAGE_OBJECTS: subject.totals.objects - before[0],
+            keys.USAGE_BYTES: subject.totals.object_bytes - before[1],
         }
         kept, bad = await kept_counters(subject, bucket_id)
         for finding in bad:
@@ -78,7 +78,7 @@ async def _bucket_ids(subject: Subject) -> AsyncIterator[bytes]:
 
 
 def _wrong_counter(name: str, bucket_id: int, quantity: bytes, wrong: int, counted: int) -> Finding:
-    what = "objects" if quantity == usage.OBJECTS else "bytes"
+    what = "objects" if quantity == keys.USAGE_OBJECTS else "bytes"
     return Finding(
         Problem.COUNTER_WRONG,
         name,

@@ -20,7 +20,6 @@ from objectd.model.records import (
     Part,
     SweepHold,
 )
-from objectd.objects import usage
 from objectd.objects.checking import Problem, subject
 from objectd.objects.copying import ObjectName
 from objectd.objects.references import REF
@@ -289,12 +288,11 @@ class RowTests(CheckCase):
             source=InManifest(tail.source.upload, b"\x05", ((len(PARTS[0]), 2),)),
         )
         copy_head = structs.replace(head, version=UID, size_bytes=2 * len(PARTS[0]))
-        shard = self.store.core.writer.incarnation
 
         def put_copy(batch: Batch) -> None:
             batch.put(self.object_key("some"), encode_object(copy_head, copy))
             batch.put(keys.manifest_ref(tail.source.upload, UID), REF)  # type: ignore[union-attr]
-            usage.count(batch, self.bucket_id, shard, objects=1, size_bytes=2 * len(PARTS[0]))
+            batch.count(self.bucket_id, objects=1, size_bytes=2 * len(PARTS[0]))
 
         self.change(put_copy)
         self.assert_found()

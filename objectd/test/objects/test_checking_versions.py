@@ -14,7 +14,6 @@ from objectd.model.records import (
     ObjectHead,
     Versioning,
 )
-from objectd.objects import usage
 from objectd.objects.checking import Problem
 from objectd.objects.references import REF
 from objectd.test.objects.cases import LARGE
@@ -309,10 +308,7 @@ class RepairTests(VersionsCase):
     def test_counters(self) -> None:
         """Counters are set to what all versions amount to."""
         right = self.ok(self.store.buckets.usage("photos"))
-        shard = self.store.core.writer.incarnation
-        self.change(
-            lambda batch: usage.count(batch, self.bucket_id, shard, objects=-3, size_bytes=7)
-        )
+        self.change(lambda batch: batch.count(self.bucket_id, objects=-3, size_bytes=7))
         self.repair()
         self.assertEqual(self.ok(self.store.buckets.usage("photos")), right)
 

@@ -10,7 +10,6 @@ from objectd.model.codec import decode, encode
 from objectd.model.records import (
     Blob,
 )
-from objectd.objects import usage
 from objectd.objects.checking import Problem, repair
 from objectd.test.objects.cases import LARGE
 from objectd.test.objects.check_case import PARTS, CheckCase
@@ -71,10 +70,7 @@ class RepairTests(CheckCase):
     def test_counters(self) -> None:
         """Counters are set to what was counted."""
         right = self.ok(self.store.buckets.usage("photos"))
-        shard = self.store.core.writer.incarnation
-        self.change(
-            lambda batch: usage.count(batch, self.bucket_id, shard, objects=-3, size_bytes=7)
-        )
+        self.change(lambda batch: batch.count(self.bucket_id, objects=-3, size_bytes=7))
         self.assert_found(Problem.COUNTER_WRONG, Problem.COUNTER_WRONG)
         self.repair()
         self.assert_found()
