@@ -30,7 +30,11 @@ SETTINGS: Mapping[str, EncryptionWanted | None] = {
     "other": EncryptionWanted(Scheme.SSE_C, customer_key=OTHER),
 }
 ENCRYPTED = {name: wanted for name, wanted in SETTINGS.items() if wanted is not None}
+S3 = ENCRYPTED["s3"]
+KMS = ENCRYPTED["kms"]
 
+SMALL = b"16 bytes or less"
+"""Just what a row takes."""
 EDGY = Random("edgy").randbytes(2 * PACKET_BYTES + 100)
 """Three packets."""
 
