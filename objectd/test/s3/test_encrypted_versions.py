@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from objectd.test.s3.test_encryption import (
+from objectd.test.s3.encryption_case import (
     ARN,
     KEY,
     LARGE,
