@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from objectd.errors import VersionNotFound
 from objectd.model import keys
 from objectd.objects.lifecycle import candidates
 from objectd.objects.lifecycle.rules import Deed
-from objectd.test.objects.cases import LARGE
+from objectd.test.objects.cases import LARGE, Act
 from objectd.test.objects.lifecycle.cases import LifecycleCase, rule
 
 
@@ -112,19 +114,22 @@ class VersionTests(LifecycleCase):
         self.run_pass()
         self.assertEqual(self.shape("a"), "v")
 
+    def delete_meanwhile(
+        self, version_id: str, arm: Callable[[bytes, Act], None], family: bytes
+    ) -> None:
+        """Days later somebody deletes a version of `a` while a pass gets rows of that family,
+        upon which it does nothing."""
+        self.pass_days(3)
+        beside = self.beside()
+        arm(family, lambda: beside.objects.delete("photos", "a", version_id=version_id))
+        self.assertEqual(self.run_pass().deeds, 0)
+
     def test_promoted_meanwhile(self) -> None:
         """A noncurrent version that becomes current again stays."""
         self.set_rules(rule(noncurrent_days=1))
         self.put("a", b"first")
         second = self.put("a", b"second")
-        self.pass_days(3)
-        beside = self.beside()
-
-        async def undelete() -> None:
-            await beside.objects.delete("photos", "a", version_id=second)
-
-        self.metadata.after(b"v", undelete)
-        self.assertEqual(self.run_pass().deeds, 0)
+        self.delete_meanwhile(second, self.metadata.after, b"v")
         self.assertEqual(self.read("a"), b"first")
 
     def test_fewer_meanwhile(self) -> None:
@@ -133,14 +138,7 @@ class VersionTests(LifecycleCase):
         self.put("a", b"first")
         second = self.put("a", b"second")
         self.put("a", b"third")
-        self.pass_days(3)
-        beside = self.beside()
-
-        async def delete() -> None:
-            await beside.objects.delete("photos", "a", version_id=second)
-
-        self.metadata.after(b"v", delete)
-        self.assertEqual(self.run_pass().deeds, 0)
+        self.delete_meanwhile(second, self.metadata.after, b"v")
         self.assertEqual(self.shape("a"), "vv")
 
     def test_fewer_in_commit(self) -> None:
@@ -149,14 +147,7 @@ class VersionTests(LifecycleCase):
         self.put("a", b"first")
         second = self.put("a", b"second")
         self.put("a", b"third")
-        self.pass_days(3)
-        beside = self.beside()
-
-        async def delete() -> None:
-            await beside.objects.delete("photos", "a", version_id=second)
-
-        self.metadata.after(b"q", delete)
-        self.assertEqual(self.run_pass().deeds, 0)
+        self.delete_meanwhile(second, self.metadata.after, b"q")
         self.assertEqual(self.shape("a"), "vv")
 
     def test_marker_current_meanwhile(self) -> None:
@@ -165,14 +156,7 @@ class VersionTests(LifecycleCase):
         self.put("a", b"first")
         self.delete("a")
         third = self.put("a", b"third")
-        self.pass_days(3)
-        beside = self.beside()
-
-        async def delete() -> None:
-            await beside.objects.delete("photos", "a", version_id=third)
-
-        self.metadata.before(b"v", delete)
-        self.assertEqual(self.run_pass().deeds, 0)
+        self.delete_meanwhile(third, self.metadata.before, b"v")
         self.assertEqual(self.shape("a"), "mv")
 
     def test_current_in_between(self) -> None:
