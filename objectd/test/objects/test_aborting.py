@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from msgspec import structs
-
 from objectd.model import keys
-from objectd.model.codec import decode, encode
-from objectd.model.records import Upload, UploadState
 from objectd.objects import ObjectStore
 from objectd.objects.aborting import DAY_US, AbandonedReport
 from objectd.objects.collecting import queues
 from objectd.objects.collecting.pace import AtOnce
-from objectd.objects.writer import Batch
-from objectd.test.objects.cases import LARGE, NOON_US, StoreCase
+from objectd.test.objects.cases import LARGE, NOON_US
+from objectd.test.objects.upload_case import UploadCase
 
 
-class AbandonedTests(StoreCase):
-    def uploads(self) -> list[str]:
-        """The keys of the uploads in progress."""
-        return [key for key, _ in self.ok(self.store.uploads.list("photos")).uploads]
-
+class AbandonedTests(UploadCase):
     def abort(self, days: float = 7.0) -> AbandonedReport:
         return self.ok(self.store.abandoned.abort(days))
 
@@ -64,15 +56,7 @@ class AbandonedTests(StoreCase):
         """An upload that a living process completes is left alone; when that process is over
         it is aborted."""
         self.upload("a", LARGE)
-        [row] = self.rows(keys.UPLOADS)
-        frozen = structs.replace(
-            decode(Upload, row.value or b""),
-            state=UploadState.COMPLETING,
-            attempt=self.store.core.ids.uid(),
-        )
-        batch = Batch()
-        batch.put(row.key, encode(frozen))
-        self.ok(self.store.core.writer.commit(batch))
+        self.freeze()
         self.pass_days(8)
         self.assertEqual(self.abort().uploads_abandoned, 0)
         self.store = self.opened()

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import attrs
-from msgspec import structs
 
 from objectd.errors import ObjectNotFound
 from objectd.model import keys
-from objectd.model.codec import decode, encode
+from objectd.model.codec import decode
 from objectd.model.lifecycle import LifecycleFilter, LifecyclePass, LifecyclePhase
-from objectd.model.records import JournalEntry, JournalKind, Upload, UploadState
+from objectd.model.records import JournalEntry, JournalKind
 from objectd.objects.lifecycle import candidates, passes
 from objectd.objects.lifecycle.rules import Deed
-from objectd.objects.writer import Batch
 from objectd.test.objects.cases import LARGE, NOON_US, SETTINGS
 from objectd.test.objects.lifecycle.cases import DAY_US, MIDNIGHT_US, LifecycleCase, rule
+from objectd.test.objects.upload_case import UploadCase
 
 
 class ObjectTests(LifecycleCase):
@@ -252,10 +251,7 @@ class ObjectTests(LifecycleCase):
         self.assertEqual(len(self.rows(keys.objects(bucket_id))), 1)
 
 
-class UploadTests(LifecycleCase):
-    def uploads(self) -> list[str]:
-        return [key for key, _ in self.ok(self.store.uploads.list("photos")).uploads]
-
+class UploadTests(LifecycleCase, UploadCase):
     def test_aborted(self) -> None:
         """An upload is aborted at the midnight at which it is due, and its parts go."""
         self.patch(candidates, "ROWS_A_PAGE", 2)
@@ -275,15 +271,7 @@ class UploadTests(LifecycleCase):
         """An upload that a living process completes is left alone."""
         self.set_rules(rule(abort_days=1))
         self.upload("a", LARGE)
-        [row] = self.rows(keys.UPLOADS)
-        frozen = structs.replace(
-            decode(Upload, row.value or b""),
-            state=UploadState.COMPLETING,
-            attempt=self.store.core.ids.uid(),
-        )
-        batch = Batch()
-        batch.put(row.key, encode(frozen))
-        self.ok(self.store.core.writer.commit(batch))
+        self.freeze()
         self.pass_days(3)
         self.assertEqual(self.run_pass().deeds, 0)
         self.assertEqual(self.uploads(), ["a"])
