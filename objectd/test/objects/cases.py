@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.blobs.memory import MemoryBlobs
 from objectd.errors import StoreFailed
-from objectd.interfaces import BlobFile, Commit, Entry, Row, Scan, ScanPage
+from objectd.interfaces import BlobFile, Commit, Entry, IKeyManager, Row, Scan, ScanPage
 from objectd.metadata.memory import MemoryMetadata
 from objectd.model import keys
 from objectd.objects import ListedPart, ObjectSettings, ObjectStore, open_store
@@ -104,6 +104,7 @@ class StoreCase(SynchronousTestCase):
     """A store that is opened anew for each test, with a bucket `photos` in it."""
 
     settings = SETTINGS
+    key_manager: IKeyManager | None = None
 
     def setUp(self) -> None:
         self.metadata = self.make_metadata()
@@ -135,6 +136,7 @@ class StoreCase(SynchronousTestCase):
             now_us=lambda: self.now_us,
             uptime=lambda: self.uptime,
             settings=self.settings,
+            key_manager=self.key_manager,
         )
 
     def ok(self, work: Awaitable[_T]) -> _T:

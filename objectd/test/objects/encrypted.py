@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from random import Random
-from typing import Any
-
-from twisted.internet.defer import Deferred
 
 from objectd.blobs.packets import PACKET_BYTES
 from objectd.interfaces import Entry, EnvelopeKey
 from objectd.keys.memory import MemoryKeys
 from objectd.model.records import Scheme
-from objectd.objects import ObjectStore, UploadId, open_store
+from objectd.objects import UploadId
 from objectd.objects.encryption import CustomerKey, EncryptionWanted
-from objectd.objects.opening import run_at_once
 from objectd.test.objects.cases import StoreCase
 
 MINE = CustomerKey(b"m" * 32, "md5 of mine")
@@ -67,20 +63,8 @@ class CountingKeys(MemoryKeys):
 
 class EncryptionCase(StoreCase):
     def setUp(self) -> None:
-        self.keys = CountingKeys()
+        self.key_manager = self.keys = CountingKeys()
         super().setUp()
-
-    def opening(self) -> Coroutine[Deferred[Any], Any, ObjectStore]:
-        return open_store(
-            self.metadata,
-            self.blobs,
-            clock=self.clock,
-            run_in_thread=run_at_once,
-            now_us=lambda: self.now_us,
-            uptime=lambda: self.uptime,
-            settings=self.settings,
-            key_manager=self.keys,
-        )
 
     def put(self, key: str, data: bytes, wanted: EncryptionWanted | None) -> str:
         """Returns the ETag."""
