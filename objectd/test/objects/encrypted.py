@@ -10,6 +10,8 @@ from objectd.interfaces import Entry, EnvelopeKey
 from objectd.keys.memory import MemoryKeys
 from objectd.model.records import Scheme
 from objectd.objects import UploadId
+from objectd.objects.checking import Check, Finding
+from objectd.objects.copying import ObjectName
 from objectd.objects.encryption import CustomerKey, EncryptionWanted
 from objectd.test.objects.cases import StoreCase
 
@@ -28,6 +30,9 @@ SETTINGS: Mapping[str, EncryptionWanted | None] = {
 ENCRYPTED = {name: wanted for name, wanted in SETTINGS.items() if wanted is not None}
 S3 = ENCRYPTED["s3"]
 KMS = ENCRYPTED["kms"]
+
+SOURCE = ObjectName("photos", "source")
+TARGET = ObjectName("photos", "target")
 
 SMALL = b"16 bytes or less"
 """Just what a row takes."""
@@ -93,6 +98,16 @@ class EncryptionCase(StoreCase):
                 )
             )
         self.complete(key, upload_id)
+
+    def findings(self, *, deep: bool = False) -> list[Finding]:
+        """Of a check."""
+        core = self.store.core
+        check = Check(core.metadata, core.blobs, self.store.format.digest_key)
+
+        async def every() -> list[Finding]:
+            return [finding async for finding in check.run(deep=deep)]
+
+        return self.ok(every())
 
     def begun(self, key: str, wanted: EncryptionWanted | None) -> str:
         upload = self.ok(self.store.uploads.begin("photos", key, encryption=wanted))

@@ -11,20 +11,26 @@ from objectd.errors import (
 )
 from objectd.interfaces import Commit, Entry, Put
 from objectd.model import keys
-from objectd.objects.checking import Check, Finding, Problem
+from objectd.objects.checking import Problem
 from objectd.objects.collecting.annotated import UNFINISHED_US_MAX
-from objectd.objects.copying import ObjectName, Overrides
+from objectd.objects.copying import Overrides
 from objectd.objects.encryption import CustomerKey, EncryptionWanted
 from objectd.objects.writer import Batch
 from objectd.test.objects.cases import LARGE, Act
-from objectd.test.objects.encrypted import ENCRYPTED, SETTINGS, EncryptionCase, key_of, raw
+from objectd.test.objects.encrypted import (
+    ENCRYPTED,
+    SETTINGS,
+    SOURCE,
+    TARGET,
+    EncryptionCase,
+    key_of,
+    raw,
+)
 
 TEXT = b"a text that nobody must find"
 LONG = b"0123456789abcdef" * (1 << 16)
 """As much as an annotation may have: two rows of it."""
 
-SOURCE = ObjectName("photos", "source")
-TARGET = ObjectName("photos", "target")
 MANAGED = {name: wanted for name, wanted in ENCRYPTED.items() if wanted.customer_key is None}
 ANNOTATABLE = {name: wanted for name, wanted in SETTINGS.items() if key_of(wanted) is None}
 
@@ -45,15 +51,6 @@ class EncryptedAnnotationsCase(EncryptionCase):
         batch = Batch()
         batch.put(key, value)
         self.ok(self.store.core.writer.commit(batch))
-
-    def findings(self) -> list[Finding]:
-        core = self.store.core
-        check = Check(core.metadata, core.blobs, self.store.format.digest_key)
-
-        async def every() -> list[Finding]:
-            return [finding async for finding in check.run()]
-
-        return self.ok(every())
 
     def copy(
         self,

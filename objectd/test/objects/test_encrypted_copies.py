@@ -16,13 +16,12 @@ from objectd.test.objects.encrypted import (
     MINE,
     OTHER,
     SETTINGS,
+    SMALL,
+    SOURCE,
+    TARGET,
     EncryptionCase,
     key_of,
 )
-
-SOURCE = ObjectName("photos", "source")
-TARGET = ObjectName("photos", "target")
-SMALL = b"small"
 
 
 class CopyTests(EncryptionCase):

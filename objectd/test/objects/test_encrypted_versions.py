@@ -26,7 +26,6 @@ from objectd.model.records import (
     Scheme,
 )
 from objectd.objects import ListedPart
-from objectd.objects.checking import Check, Finding
 from objectd.objects.copying import Copied, ObjectName, Overrides
 from objectd.objects.encryption import CustomerKey, EncryptionWanted
 from objectd.objects.lifecycle.rules import Deed
@@ -34,9 +33,13 @@ from objectd.test.objects.cases import LARGE
 from objectd.test.objects.encrypted import (
     EDGY,
     ENCRYPTED,
+    KMS,
     MINE,
     OTHER,
+    S3,
     SETTINGS,
+    SMALL,
+    TARGET,
     EncryptionCase,
     key_of,
     raw,
@@ -44,11 +47,8 @@ from objectd.test.objects.encrypted import (
 from objectd.test.objects.lifecycle.cases import ALL, DAY_US
 from objectd.test.objects.versions_case import OF_BYTES, OF_KEYS
 
-SMALL = b"small"
 NEWER = b"newer"
 KEY = ObjectName("photos", "k")
-TARGET = ObjectName("photos", "target")
-S3, KMS = ENCRYPTED["s3"], ENCRYPTED["kms"]
 HOUR_US = 3_600_000_000
 
 
@@ -82,13 +82,7 @@ class EncryptedVersionsCase(EncryptionCase):
         return self.ok(self.store.objects.delete("photos", key, version_id=version)).version_id
 
     def assert_sound(self) -> None:
-        core = self.store.core
-        check = Check(core.metadata, core.blobs, self.store.format.digest_key)
-
-        async def every() -> list[Finding]:
-            return [finding async for finding in check.run(deep=True)]
-
-        self.assertEqual(self.ok(every()), [])
+        self.assertEqual(self.findings(deep=True), [])
 
     def assert_nothing_left(self) -> None:
         self.ok(self.store.collector.run_to_rest())

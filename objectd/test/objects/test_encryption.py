@@ -17,7 +17,6 @@ from objectd.interfaces import BlobLocation
 from objectd.model import keys
 from objectd.model.codec import decode, decode_object, decode_payload, encode, encode_object
 from objectd.model.records import Blob, Codec, DefaultEncryption, ObjectTail, Part, Scheme
-from objectd.objects.checking import Check, Finding
 from objectd.objects.writer import Batch
 from objectd.test.objects import test_ingest
 from objectd.test.objects.cases import LARGE
@@ -83,14 +82,8 @@ class RoundTripTests(EncryptionCase):
                     "photos", "u", self.begun("u", wanted), 1, EDGY, customer_key=key_of(wanted)
                 )
             )
-        core = self.store.core
-        check = Check(core.metadata, core.blobs, self.store.format.digest_key)
-
-        async def every() -> list[Finding]:
-            return [finding async for finding in check.run(deep=True)]
-
         self.ok(self.store.collector.run_to_rest())
-        self.assertEqual(self.ok(every()), [])
+        self.assertEqual(self.findings(deep=True), [])
 
 
 class BodyTests(EncryptionCase, test_ingest.BodyTests):
