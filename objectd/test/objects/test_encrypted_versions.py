@@ -18,15 +18,12 @@ from objectd.interfaces import Entry
 from objectd.model import keys
 from objectd.model.lifecycle import LifecycleRule
 from objectd.model.records import (
-    DefaultEncryption,
-    DefaultRetention,
     Lock,
     Retention,
     RetentionMode,
     Scheme,
 )
-from objectd.objects import ListedPart
-from objectd.objects.copying import Copied, ObjectName, Overrides
+from objectd.objects.copying import Copied, ObjectName
 from objectd.objects.encryption import CustomerKey, EncryptionWanted
 from objectd.objects.lifecycle.rules import Deed
 from objectd.test.objects.cases import LARGE
@@ -336,58 +333,6 @@ class UpdateTests(EncryptedVersionsCase):
 
         self.metadata.after(keys.OBJECTS, hold)
         self.refused(ObjectLocked, self.store.object_encryption.update("safe", "k", KMS))
-
-
-class LockTests(EncryptionCase):
-    """A bucket that locks and encrypts what comes without a wish."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.ok(self.store.buckets.create("safe", object_lock=True))
-        default = DefaultRetention(RetentionMode.COMPLIANCE, days=1)
-        self.ok(self.store.object_locks.configure("safe", default))
-        self.ok(self.store.bucket_encryption.put("safe", DefaultEncryption(Scheme.SSE_S3)))
-
-    def assert_kept(self, version: str, scheme: Scheme = Scheme.SSE_S3) -> None:
-        found = self.ok(self.store.objects.head("safe", "k", version_id=version)).tail
-        assert found.lock is not None and found.encryption is not None
-        assert found.lock.retention is not None
-        self.assertEqual(found.lock.retention.mode, RetentionMode.COMPLIANCE)
-        self.assertEqual(found.encryption.scheme, scheme)
-        delete = self.store.objects.delete("safe", "k", version_id=version)
-        self.refused(ObjectLocked, delete)
-
-    def test_defaults(self) -> None:
-        """Both defaults hold for what is put, in one go, in parts, or as a copy."""
-        put = self.ok(self.store.objects.put("safe", "k", LARGE)).version_id
-        upload = self.ok(self.store.uploads.create("safe", "k")).text()
-        part = self.ok(self.store.uploads.put_part("safe", "k", upload, 1, EDGY))
-        listed = [ListedPart(1, part.etag)]
-        done = self.ok(self.store.completions.complete("safe", "k", upload, listed))
-        self.assert_kept(done.version_id)
-        for source in ("none", "s3", "dsse"):
-            self.put("source", EDGY, SETTINGS[source])
-            name = ObjectName("photos", "source")
-            copied = self.ok(self.store.copies.copy(name, ObjectName("safe", "k")))
-            self.assert_kept(copied.version_id)
-        self.assert_kept(put)
-        self.assertEqual(self.ok(self.ok(self.store.objects.get("safe", "k")).read()), EDGY)
-
-    def test_own(self) -> None:
-        """So do wishes, together."""
-        until_us = self.now_us + 9 * DAY_US
-        lock = Lock(Retention(RetentionMode.COMPLIANCE, until_us), legal_hold=True)
-        put = self.store.objects.put("safe", "k", SMALL, lock=lock, encryption=KMS)
-        self.assert_kept(self.ok(put).version_id, Scheme.SSE_KMS)
-        upload = self.ok(self.store.uploads.begin("safe", "k", lock=lock, encryption=KMS))
-        self.assertEqual(upload.lock, lock)
-        assert upload.encryption is not None
-        self.assertEqual(upload.encryption.scheme, Scheme.SSE_KMS)
-        name = ObjectName("safe", "k")
-        for wanted in (ENCRYPTED["s3"], ENCRYPTED["dsse"]):  # resealed, and stored anew
-            copy = self.store.copies.copy(name, name, own=Overrides(lock=lock), encryption=wanted)
-            tail = self.ok(copy).tail
-            self.assertEqual(tail.lock, lock)
 
 
 class LifecycleTests(EncryptedVersionsCase):
