@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
@@ -193,16 +193,20 @@ class AnnotationsTests(ObjectsTestCase):
                 AnnotationPrefix=prefix,
             )
 
-    def test_not_found(self) -> None:
-        """What is not there has no annotations, nor any version of it but null."""
-        self.put("note")
+    def calls(self) -> Sequence[tuple[Any, Mapping[str, Any]]]:
+        """Each operation, with what it takes besides the object."""
         name = {"AnnotationName": "note"}
-        for call, more in (
+        return (
             (self.s3.put_object_annotation, {**name, "AnnotationPayload": b"x"}),
             (self.s3.get_object_annotation, name),
             (self.s3.list_object_annotations, {}),
             (self.s3.delete_object_annotation, name),
-        ):
+        )
+
+    def test_not_found(self) -> None:
+        """What is not there has no annotations, nor any version of it but null."""
+        self.put("note")
+        for call, more in self.calls():
             self.refused("NoSuchKey", call, Bucket="photos", Key="absent", **more)
             self.refused("NoSuchBucket", call, Bucket="albums", Key="k", **more)
             self.refused("InvalidArgument", call, **WHERE, VersionId="abc", **more)
@@ -237,13 +241,7 @@ class AnnotationsTests(ObjectsTestCase):
         object at all."""
         self.enable_versioning()
         marker = result_of(self.server.store.objects.delete("photos", "k")).version_id
-        name = {"AnnotationName": "note"}
-        for call, more in (
-            (self.s3.put_object_annotation, {**name, "AnnotationPayload": b"x"}),
-            (self.s3.get_object_annotation, name),
-            (self.s3.list_object_annotations, {}),
-            (self.s3.delete_object_annotation, name),
-        ):
+        for call, more in self.calls():
             self.refused("NoSuchKey", call, **WHERE, **more)
             self.refused("MethodNotAllowed", call, **WHERE, VersionId=marker, **more)
 
