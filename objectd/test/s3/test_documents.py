@@ -51,13 +51,7 @@ class DocumentTests(WireTestCase):
         )
 
     def submit(self, operation: Documented, body: bytes, *, outer: bool = False) -> Exchange:
-        request = authentic(
-            operation.method,
-            operation.target,
-            {"content-md5": md5_of(body)},
-            payload=hashlib.sha256(body).hexdigest(),
-        )
-        return self.send(request, body, outer=outer)
+        return self.send_document(operation.target, body, method=operation.method, outer=outer)
 
     def test_doctype(self) -> None:
         """A document with a DOCTYPE, harmless or not, is malformed; without it is fine."""

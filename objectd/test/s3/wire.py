@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Callable, Mapping
-from hashlib import sha256
+from hashlib import md5, sha256
 from itertools import pairwise
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -61,6 +61,15 @@ class WireTestCase(SynchronousTestCase):
         responses = connection.responses([request.method])
         connection.disconnect()
         return Exchange(responses[-1], [response.status for response in responses[:-1]])
+
+    def send_document(
+        self, target: str, document: bytes, *, method: str = "PUT", outer: bool = False
+    ) -> Exchange:
+        """Send a document with the digest that S3 wants of it."""
+        digest = base64.b64encode(md5(document).digest()).decode()
+        payload = sha256(document).hexdigest()
+        request = authentic(method, target, {"content-md5": digest}, payload=payload)
+        return self.send(request, document, outer=outer)
 
     def contents(self) -> Contents:
         """Compared before and after, it shows that a refused request left no trace."""
