@@ -41,6 +41,7 @@ BUCKET = "functional"
 BIN = Path(sys.executable).parent
 START_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 60
+VERB_SECONDS_MAX = 120
 SAMPLES_A_SECOND = 50
 
 _LISTENS = "objectd listens on "
@@ -122,6 +123,19 @@ class Server:
         """The same server as a command of `twistd`."""
         twistd = [str(BIN / "twistd"), "--nodaemon", "--pidfile=", f"--logfile={self.log}"]
         return [*twistd, *options, "objectd", *self.arguments]
+
+    def run_verb(self, *words: str) -> tuple[int, str]:
+        """Run `objectd` with these words on the same configuration and data: the status, and all
+        that was said."""
+        finished = subprocess.run(
+            [str(BIN / "objectd"), *words, self.arguments[0], str(self.data)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=VERB_SECONDS_MAX,
+            check=False,
+        )
+        return finished.returncode, finished.stdout
 
     def start(self, command: Sequence[str] | None = None) -> None:
         """Returns when the server listens."""

@@ -6,14 +6,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 from pathlib import Path
 from random import Random
 from time import monotonic
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from objectd.test.functional.server import BIN, BUCKET, Server
+from objectd.test.functional.server import BUCKET, Server
 from objectd.test.linearizability.checker import refusal
 from objectd.test.linearizability.operations import Operation
 from objectd.test.linearizability.recorder import Place, Recorder
@@ -88,9 +87,8 @@ class LinearizabilityTests(SynchronousTestCase):
 
     def check(self, server: Server) -> None:
         """What is left on the disks agrees with itself."""
-        command = [str(BIN / "objectd"), "check", "--deep", str(server.data)]
-        done = subprocess.run(command, capture_output=True, check=False, text=True)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        status, said = server.run_verb("check", "--deep")
+        self.assertEqual(status, 0, said)
 
 
 def _kill_one(server: Server, role: str, random: Random) -> None:

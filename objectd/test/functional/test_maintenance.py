@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from random import Random
 from threading import Semaphore, Thread
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from objectd.test.functional.server import BIN, BUCKET, Server
+from objectd.test.functional.server import BUCKET, Server
 from objectd.test.functional.test_kill import PART_BYTES_MIN, Writer
 
 CONFIG = f"collection.interval_seconds = 1000.0\nobjects.part_bytes_min = {PART_BYTES_MIN}"
@@ -25,22 +24,8 @@ class MaintenanceTests(SynchronousTestCase):
         self.server = Server(Path(self.mktemp()), config=CONFIG)
         self.addCleanup(self.server.end)
 
-    def run_verb(self, *arguments: str) -> tuple[int, str]:
-        """The status, and all that was said."""
-        verb, *options = arguments
-        command = [str(BIN / "objectd"), verb, *self.server.arguments[:1], *options]
-        finished = subprocess.run(
-            [*command, str(self.server.data)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        return finished.returncode, finished.stdout
-
     def expect(self, status: int, *arguments: str) -> str:
-        found, said = self.run_verb(*arguments)
+        found, said = self.server.run_verb(*arguments)
         self.assertEqual(found, status, said)
         return said
 

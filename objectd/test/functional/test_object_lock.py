@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -20,7 +19,7 @@ from objectd.interfaces import Host
 from objectd.metadata import rocksdb
 from objectd.objects.opening import run_at_once
 from objectd.objects.store import open_store
-from objectd.test.functional.server import BIN, MIB, Server
+from objectd.test.functional.server import MIB, Server
 from objectd.testing.s3 import result_of
 
 REPOSITORY = "repository"
@@ -140,17 +139,9 @@ class RepositoryTests(SynchronousTestCase):
         self.assertNotIn("jumped", self.clock("show", 0))
 
     def clock(self, word: str, status: int) -> str:
-        command = [str(BIN / "objectd"), "clock", word, *self.server.arguments[:1]]
-        finished = subprocess.run(
-            [*command, str(self.server.data)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        self.assertEqual(finished.returncode, status, finished.stdout)
-        return finished.stdout
+        found, said = self.server.run_verb("clock", word)
+        self.assertEqual(found, status, said)
+        return said
 
 
 async def confirmed(data: Path, now: datetime) -> None:
