@@ -6,15 +6,14 @@ import io
 import signal
 from base64 import b64encode
 from hashlib import sha256
-from pathlib import Path
 from random import Random
 from typing import Any
 
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ClientError
-from twisted.trial.unittest import SynchronousTestCase
 
-from objectd.test.functional.server import BUCKET, MIB, Server
+from objectd.test.functional.boto_case import BotoCase
+from objectd.test.functional.server import BUCKET, MIB
 
 
 class _Tape:
@@ -33,16 +32,11 @@ class _Tape:
         )
 
 
-class PlainTests(SynchronousTestCase):
+class PlainTests(BotoCase):
     """Everyday use over plain HTTP."""
 
-    secure = False
-
     def setUp(self) -> None:
-        self.server = Server(Path(self.mktemp()), tls=self.secure)
-        self.addCleanup(self.server.end)
-        self.server.start()
-        self.client = self.server.client(secure=self.secure)
+        super().setUp()
         self.random = Random(self.id())
 
     def bucket(self) -> list[str]:
@@ -164,9 +158,7 @@ class PlainTests(SynchronousTestCase):
         data = self.random.randbytes(2 * MIB)
         self.client.put_object(Bucket=BUCKET, Key="small", Body=b"small")
         self.client.put_object(Bucket=BUCKET, Key="large", Body=data)
-        self.assertEqual(self.server.stop(), 0)
-        self.server.start()
-        self.client = self.server.client(secure=self.secure)
+        self.restart()
         self.assertEqual(self.bucket(), ["large", "small"])
         got = self.client.get_object(Bucket=BUCKET, Key="large")
         self.assertEqual(got["Body"].read(), data)

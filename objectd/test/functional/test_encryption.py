@@ -8,15 +8,14 @@ import json
 import signal
 import subprocess
 from base64 import b64encode
-from pathlib import Path
 from random import Random
 from typing import Any
 
 from botocore.exceptions import ClientError
-from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.keys.local import FILE_NAME
-from objectd.test.functional.server import BIN, BUCKET, MIB, Server
+from objectd.test.functional.boto_case import BotoCase
+from objectd.test.functional.server import BIN, BUCKET, MIB
 
 KEY = b"k3y of a customer, known to none"
 MARK = b"plain text that must never reach the disk; "
@@ -33,12 +32,8 @@ def reading(wanted: dict[str, Any]) -> dict[str, Any]:
     return wanted if "SSECustomerKey" in wanted else {}
 
 
-class EncryptionTests(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.server = Server(Path(self.mktemp()), tls=True)
-        self.addCleanup(self.server.end)
-        self.server.start()
-        self.client = self.server.client(secure=True)
+class EncryptionTests(BotoCase):
+    secure = True
 
     def objectd(self, *arguments: str) -> str:
         command = [str(BIN / "objectd"), *arguments]
@@ -101,8 +96,7 @@ class EncryptionTests(SynchronousTestCase):
             for needle in (*needles, *forms):
                 self.assertNotIn(needle, data, file)
         self.assertGreater(seen, sum(map(len, bodies.values())))
-        self.server.start()
-        self.client = self.server.client(secure=True)
+        self.start()
         self.assert_all_there(bodies)
         self.assertNotIn(KEY.hex(), self.server.logged())
 

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
-from twisted.trial.unittest import SynchronousTestCase
 
-from objectd.test.functional.server import BUCKET, MIB, Server
+from objectd.test.functional.boto_case import BotoCase
+from objectd.test.functional.server import BUCKET, MIB
 
 RED: dict[str, Any] = {"TagSet": [{"Key": "colour", "Value": "rot + grün"}]}
 K: dict[str, Any] = {"Bucket": BUCKET, "Key": "dir/k ü"}
 
 
-class PlainTests(SynchronousTestCase):
-    secure = False
-
-    def setUp(self) -> None:
-        self.server = Server(Path(self.mktemp()), tls=self.secure)
-        self.addCleanup(self.server.end)
-        self.server.start()
-        self.client = self.server.client(secure=self.secure)
-
-    def restart(self) -> None:
-        self.server.stop()
-        self.server.start()
-        self.client = self.server.client(secure=self.secure)
-
+class PlainTests(BotoCase):
     def refused(self, code: str, call: Any, **arguments: object) -> None:
         error = self.assertRaises(ClientError, call, **arguments)
         self.assertEqual(error.response["Error"]["Code"], code)
