@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.logger import Logger
 
 from objectd.errors import (
     BucketAlreadyOwnedByYou,
@@ -17,12 +18,13 @@ from objectd.errors import (
     InvalidBucketName,
     StoreFailed,
 )
-from objectd.interfaces import Host, IMetadataStore
+from objectd.interfaces import Host, IKeyFile, IKeyManager, IMetadataStore
 from objectd.metadata.announcing import AnnouncedMetadata
 from objectd.metadata.caching import CachedMetadata
 from objectd.metadata.remote import RemoteMetadata
 from objectd.metadata.slots import Slots
 from objectd.model import keys
+from objectd.model.records import Format, Incompatible
 from objectd.objects import ObjectStore, open_store
 from objectd.objects.reads import Reads
 from objectd.objects.store import BODY_MEMORY_BYTES, join_store
@@ -44,6 +46,8 @@ THREADS_MAX = 16
 WORKERS_NICENESS = 10
 """A worker's threads hash, read and write large bodies. Where the processors are busy they leave
 them to small requests, of any worker, and to the owner, for whom others wait."""
+
+_log = Logger()
 
 
 @contextmanager
@@ -136,7 +140,23 @@ async def _store_on(
             others_drained=others_drained,
         )
         opened.push_async_callback(store.close)
+        _warn_of_lost_keys(store.format, key_manager)
         yield store
+
+
+def _warn_of_lost_keys(format_: Format, key_manager: IKeyManager) -> None:
+    """Before anything is encrypted for new keys, to which the old ones cannot be added."""
+    if not format_.incompatible & Incompatible.ENCRYPTION or not IKeyFile.providedBy(key_manager):
+        return
+    missing = key_manager.missing()
+    if missing is not None:
+        _log.error(
+            "There is no keyring at {path}, and this store holds encrypted objects. Stop the "
+            "server and restore the file from its copy before anything else is encrypted: what "
+            "was encrypted for its keys cannot be read without it. Only if all of that was "
+            "encrypted for customers' keys (SSE-C) nothing is missing.",
+            path=missing,
+        )
 
 
 async def make_buckets(store: ObjectStore, environment: Mapping[str, str], region: str) -> None:

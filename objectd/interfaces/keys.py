@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import attrs
 from zope.interface import Interface
@@ -78,3 +79,11 @@ class IKeySwitch(Interface):
     async def switch(name: str, *, enabled: bool) -> KeyDescription:
         """Enable or disable a key, durable on return. While it is disabled nothing is wrapped or
         unwrapped with it. Raises `KeyNotFound`, `KeyServiceFailed`."""
+
+
+class IKeyFile(Interface):
+    """What a key manager provides besides that keeps its keys in one file of this host."""
+
+    def missing() -> Path | None:
+        """Where the file belongs, if it is not there: then no key was ever made, or all are
+        lost. Called at the start."""

@@ -17,7 +17,14 @@ import attrs
 from zope.interface import implementer
 
 from objectd.errors import ConfigurationInvalid, KeyServiceFailed
-from objectd.interfaces import EnvelopeKey, Host, IKeyManager, IKeySwitch, KeyDescription
+from objectd.interfaces import (
+    EnvelopeKey,
+    Host,
+    IKeyFile,
+    IKeyManager,
+    IKeySwitch,
+    KeyDescription,
+)
 from objectd.keys.keyring import Keyring, RandomBytes
 
 __all__ = ["FILE_NAME", "LocalKeys", "Settings", "open_keys"]
@@ -32,7 +39,7 @@ class Settings:
     file: Path = Path(FILE_NAME)
 
 
-@implementer(IKeyManager, IKeySwitch)
+@implementer(IKeyManager, IKeySwitch, IKeyFile)
 class LocalKeys:
     """Reads the file again when it has become another one: a key that is rotated or disabled by
     a command is so for a running server at once."""
@@ -72,6 +79,9 @@ class LocalKeys:
 
     async def switch(self, name: str, *, enabled: bool) -> KeyDescription:
         return self._change(name, lambda keyring: keyring.switched(name, enabled=enabled))
+
+    def missing(self) -> Path | None:
+        return None if self._file.exists() else self._file
 
     async def close(self) -> None:
         pass
