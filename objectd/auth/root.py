@@ -6,7 +6,6 @@ once, and kept in the data directory so that clients still work after a restart.
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from zope.interface import implementer
 
 from objectd.errors import ConfigurationInvalid
 from objectd.interfaces import ROOT_ACCOUNT, Credential, Host, ICredentials
+from objectd.secret_files import write_secret
 
 __all__ = [
     "ACCESS_KEY_VARIABLE",
@@ -128,17 +128,7 @@ def _read(file: Path) -> dict[str, str]:
 
 
 def _keep(pair: Credential, file: Path) -> None:
-    """All of it or nothing: a pair that is half written would lock everybody out."""
-    new = file.with_name(f"{FILE_NAME}.new")
-    text = f"{ACCESS_KEY_VARIABLE}={pair.access_key}\n{SECRET_KEY_VARIABLE}={pair.secret_key}\n"
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w") as opened:
-        opened.write(text)
-        opened.flush()
-        os.fsync(descriptor)
-    new.rename(file)
-    directory = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    """A pair that is half written would lock everybody out."""
+    write_secret(
+        file, f"{ACCESS_KEY_VARIABLE}={pair.access_key}\n{SECRET_KEY_VARIABLE}={pair.secret_key}\n"
+    )

@@ -26,6 +26,7 @@ from objectd.interfaces import (
     KeyDescription,
 )
 from objectd.keys.keyring import Keyring, RandomBytes
+from objectd.secret_files import write_secret
 
 __all__ = ["FILE_NAME", "LocalKeys", "Settings", "open_keys"]
 
@@ -111,7 +112,8 @@ class LocalKeys:
                 old = self._current()
                 new = change(old)
                 if new != old:
-                    _write(self._file, new)
+                    # What is wrapped with a key that is lost is lost.
+                    write_secret(self._file, new.encoded())
             return self._current().describe(name)
         except OSError as error:
             raise KeyServiceFailed(f"{self._file}: {error}") from error
@@ -134,22 +136,6 @@ def _read(file: Path) -> Keyring:
         return Keyring.decoded(file.read_text("ascii"))
     except ValueError as error:
         raise KeyServiceFailed(f"{file}: {error}") from error
-
-
-def _write(file: Path, keyring: Keyring) -> None:
-    """All of it or nothing, and durable: what is wrapped with a key that is lost is lost."""
-    new = file.with_name(f"{file.name}.new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w") as opened:
-        opened.write(keyring.encoded())
-        opened.flush()
-        os.fsync(descriptor)
-    new.rename(file)
-    directory = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 @contextmanager

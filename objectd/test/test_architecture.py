@@ -15,11 +15,12 @@ ROOT = Path(objectd.__file__).parent
 
 # Who may import whom (docs/architecture.md, "Layers"). Everybody may import the foundation,
 # and what is in the same layer.
-FOUNDATION = {"digests", "errors", "interfaces", "streams"}
+FOUNDATION = {"digests", "errors", "interfaces", "secret_files", "streams"}
 ARROWS: dict[str, set[str]] = {
     "digests": set(),
     "errors": set(),
     "interfaces": set(),
+    "secret_files": set(),
     "streams": set(),
     "model": set(),
     "plugins": set(),
