@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/serv-side-encryption.html
 
 from __future__ import annotations
 
-import binascii
 import hashlib
 import json
 from base64 import b64decode, b64encode
@@ -171,7 +170,7 @@ def _context(header: str) -> Mapping[str, str]:
 def _decoded(text: str) -> bytes | None:
     try:
         return b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         return None
 
 

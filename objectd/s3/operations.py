@@ -143,7 +143,7 @@ OPERATIONS: dict[str, Operation] = {
         _row(
             "s3:PutObjectTagging",
             tagging.put_object_tagging,
-            of_body=("ContentMD5", "ChecksumAlgorithm"),
+            of_body=_DOCUMENT,
             ignored=(_PAYER,),
         ),
         _row("s3:GetObjectTagging", tagging.get_object_tagging, ignored=(_PAYER,)),
@@ -151,7 +151,7 @@ OPERATIONS: dict[str, Operation] = {
         _row(
             "s3:PutObjectAnnotation",
             annotating.put_object_annotation,
-            of_body=("AnnotationPayload", "ContentMD5", "ChecksumAlgorithm", *_CHECKSUMS),
+            of_body=("AnnotationPayload", *_DOCUMENT, *_CHECKSUMS),
             ignored=(_PAYER,),
         ),
         _row("s3:GetObjectAnnotation", annotating.get_object_annotation, ignored=(_PAYER,)),
@@ -210,14 +210,14 @@ OPERATIONS: dict[str, Operation] = {
         _row(
             "s3:PutEncryptionConfiguration",
             encryption.put_bucket_encryption,
-            of_body=("ContentMD5", "ChecksumAlgorithm"),
+            of_body=_DOCUMENT,
         ),
         _row("s3:GetEncryptionConfiguration", encryption.get_bucket_encryption),
         _row("s3:PutEncryptionConfiguration", encryption.delete_bucket_encryption),
         _row(
             "s3:UpdateObjectEncryption",
             encryption.update_object_encryption,
-            of_body=("ContentMD5", "ChecksumAlgorithm"),
+            of_body=_DOCUMENT,
             ignored=(_PAYER,),
         ),
         _row(
@@ -244,14 +244,14 @@ OPERATIONS: dict[str, Operation] = {
         _row(
             "s3:PutBucketTagging",
             tagging.put_bucket_tagging,
-            of_body=("ContentMD5", "ChecksumAlgorithm"),
+            of_body=_DOCUMENT,
         ),
         _row("s3:PutBucketTagging", tagging.delete_bucket_tagging),
         _row("s3:GetBucketVersioning", versioning.get_bucket_versioning),
         _row(
             "s3:PutBucketVersioning",
             versioning.put_bucket_versioning,
-            of_body=("ContentMD5", "ChecksumAlgorithm"),
+            of_body=_DOCUMENT,
         ),
         _row("s3:GetBucketWebsite", bucket_settings.get_bucket_website),
         _row("s3:GetBucketObjectLockConfiguration", object_lock.get_object_lock_configuration),
