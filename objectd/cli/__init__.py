@@ -82,7 +82,7 @@ def providers() -> None:
         click.echo(f"{each.kind:<12} {each.name:<10} {each.help}")
 
 
-_STOPPED_DATA_DIRECTORY = click.argument(
+_DATA_DIRECTORY = click.argument(
     "data_directory", metavar="DATA_DIR", type=click.Path(file_okay=False, path_type=Path)
 )
 _CONFIG = click.option(
@@ -93,7 +93,7 @@ _CONFIG = click.option(
 
 
 @main.command(short_help="Remove what is no longer needed, or tell what it is.")
-@_STOPPED_DATA_DIRECTORY
+@_DATA_DIRECTORY
 @_CONFIG
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.option(
@@ -125,7 +125,7 @@ def collect(data_directory: Path, config: Path | None, dry_run: bool, lift_hold:
 
 
 @main.command(short_help="Compare metadata and files of a stopped server.")
-@_STOPPED_DATA_DIRECTORY
+@_DATA_DIRECTORY
 @_CONFIG
 @click.option("--deep", is_flag=True, help="Read all data, and compare it with its digests.")
 @click.option(
@@ -187,7 +187,7 @@ def clock() -> None:
 
 
 @clock.command(name="show", short_help="Show the trusted time.")
-@_STOPPED_DATA_DIRECTORY
+@_DATA_DIRECTORY
 @_CONFIG
 def show_clock(data_directory: Path, config: Path | None) -> None:
     """Show the trusted time of DATA_DIR, whose server is stopped, beside the wall clock.
@@ -198,7 +198,7 @@ def show_clock(data_directory: Path, config: Path | None) -> None:
 
 
 @clock.command(name="confirm", short_help="Say that the wall clock is right.")
-@_STOPPED_DATA_DIRECTORY
+@_DATA_DIRECTORY
 @_CONFIG
 def confirm_clock(data_directory: Path, config: Path | None) -> None:
     """Make what the wall clock says the trusted time of DATA_DIR, whose server is stopped. Locks
@@ -228,47 +228,36 @@ _KEY = click.argument("name", metavar="NAME")
 
 
 @keys.command("list", short_help="List all keys.")
-@_STOPPED_DATA_DIRECTORY
+@_DATA_DIRECTORY
 @_CONFIG
 def list_keys(data_directory: Path, config: Path | None) -> None:
     """List the keys of DATA_DIR: name, newest version, state, when made."""
     _with_keys(data_directory, config, "list", "")
 
 
-@keys.command(short_help="Make a key.")
-@_STOPPED_DATA_DIRECTORY
-@_KEY
-@_CONFIG
-def create(data_directory: Path, name: str, config: Path | None) -> None:
-    """Make the key NAME, unless it is there."""
-    _with_keys(data_directory, config, "create", name)
+def _key_verb(verb: str, summary: str, text: str) -> None:
+    """A verb about one key."""
+
+    @keys.command(verb, short_help=summary, help=text)
+    @_DATA_DIRECTORY
+    @_KEY
+    @_CONFIG
+    def carry_out(data_directory: Path, name: str, config: Path | None) -> None:
+        _with_keys(data_directory, config, verb, name)
 
 
-@keys.command(short_help="Add a version to a key.")
-@_STOPPED_DATA_DIRECTORY
-@_KEY
-@_CONFIG
-def rotate(data_directory: Path, name: str, config: Path | None) -> None:
-    """Add a version to the key NAME. Older versions stay, for what was encrypted for them."""
-    _with_keys(data_directory, config, "rotate", name)
-
-
-@keys.command(short_help="Have nothing encrypted or read with a key.")
-@_STOPPED_DATA_DIRECTORY
-@_KEY
-@_CONFIG
-def disable(data_directory: Path, name: str, config: Path | None) -> None:
-    """Disable the key NAME: what needs it cannot be read until it is enabled again."""
-    _with_keys(data_directory, config, "disable", name)
-
-
-@keys.command(short_help="Undo `disable`.")
-@_STOPPED_DATA_DIRECTORY
-@_KEY
-@_CONFIG
-def enable(data_directory: Path, name: str, config: Path | None) -> None:
-    """Enable the key NAME again."""
-    _with_keys(data_directory, config, "enable", name)
+_key_verb("create", "Make a key.", "Make the key NAME, unless it is there.")
+_key_verb(
+    "rotate",
+    "Add a version to a key.",
+    "Add a version to the key NAME. Older versions stay, for what was encrypted for them.",
+)
+_key_verb(
+    "disable",
+    "Have nothing encrypted or read with a key.",
+    "Disable the key NAME: what needs it cannot be read until it is enabled again.",
+)
+_key_verb("enable", "Undo `disable`.", "Enable the key NAME again.")
 
 
 def _with_keys(data_directory: Path, config: Path | None, verb: str, name: str) -> None:

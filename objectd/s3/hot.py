@@ -29,7 +29,7 @@ from objectd.s3.attributes import shown_checksums
 from objectd.s3.body import VerifiedBody, declared_in, encoded
 from objectd.s3.call import Call
 from objectd.s3.encryption import shown_new_encryption
-from objectd.s3.lifecycle import shown_expiration
+from objectd.s3.lifecycle import expiration_text, shown_expiration
 from objectd.s3.operations import OPERATIONS, Operation
 from objectd.s3.plain import Plain
 from objectd.s3.reading import shown
@@ -112,8 +112,9 @@ class HotLeaf:
         if stored.version_id:
             lines += f"x-amz-version-id: {stored.version_id}\r\n"
         if stored.lifecycle:
-            for text in filter(None, (await shown_expiration(self._store, stored)).values()):
-                lines += f"x-amz-expiration: {text}\r\n"
+            expiration = expiration_text(await self._store.lifecycles.expiration(stored))
+            if expiration is not None:
+                lines += f"x-amz-expiration: {expiration}\r\n"
         return Response(200, head=lines.encode() + self._ids(request))
 
     async def _encrypted(self, stored: Object, request: HttpRequest) -> Response:
