@@ -17,13 +17,11 @@ import io
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import boto3
-import s3bench
 from loading import key
-from scale import signed_target
-from servers import Server, running_objectd
+from scale import measure
+from servers import running_objectd
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 from twisted.logger import globalLogBeginner, textFileLogObserver
@@ -40,18 +38,6 @@ TARGETS = 10_000
 RULE = LifecycleRule(
     "due", True, LifecycleFilter(size_above=KEPT_BYTES), expire_date_us=86_400_000_000
 )
-
-SCRIPT = """
-local t = {}
-for line in io.lines("%s") do t[#t + 1] = line end
-local i = 0
-request = function() i = i %% #t + 1; return wrk.format("GET", t[i]) end
-done = function(s, l, r)
-  print(string.format("RESULT %%d %%d %%d %%d %%d %%d", s.requests, s.duration,
-    l:percentile(50), l:percentile(99), s.errors.status,
-    s.errors.connect + s.errors.read + s.errors.write + s.errors.timeout))
-end
-"""
 
 
 def small_object(number: int) -> SmallObject:
@@ -101,33 +87,21 @@ def serve(directory: Path, options: argparse.Namespace) -> None:
         )
         numbers = [n for n in range(options.objects) if n % DUE_EVERY]
         step = max(1, len(numbers) // TARGETS)
-        targets, script = directory / "targets", directory / "script.lua"
-        signed = (signed_target(server, f"/{BUCKET}/{key(n)}") for n in numbers[::step])
-        targets.write_text("".join(f"{target}\n" for target in signed))
-        script.write_text(SCRIPT % targets)
+        targets = [f"/{BUCKET}/{key(n)}" for n in numbers[::step]]
         rule = {
             "ID": "due",
             "Status": "Enabled",
             "Filter": {"ObjectSizeGreaterThan": KEPT_BYTES},
             "Expiration": {"Date": "1970-01-02T00:00:00Z"},
         }
-        measure(server, "warming up", script, options)
+        measure(server, "warming up", targets, options)
         for _ in range(ROUNDS):
             s3.delete_bucket_lifecycle(Bucket=BUCKET)
-            measure(server, "GET, no rules", script, options)
+            measure(server, "GET, no rules", targets, options)
             s3.put_bucket_lifecycle_configuration(
                 Bucket=BUCKET, LifecycleConfiguration={"Rules": [rule]}
             )
-            measure(server, "GET, during a pass", script, options)
-
-
-def measure(server: Server, what: str, script: Path, options: Any) -> None:
-    found = s3bench.run_small(server, str(script), options)
-    print(
-        f"{what:20s} {found['rate']:9.1f} req/s  p50 {found['p50']:6.2f}  "
-        f"p99 {found['p99']:6.2f} ms  errors {found['errors']:.0f}",
-        flush=True,
-    )
+            measure(server, "GET, during a pass", targets, options)
 
 
 def main() -> None:
