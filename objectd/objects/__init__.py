@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from objectd.objects.checksums import Declared
     from objectd.objects.completing import Completed, ListedPart
     from objectd.objects.conditions import Conditions
-    from objectd.objects.copying import ObjectName, Overrides
+    from objectd.objects.copy_source import ObjectName
+    from objectd.objects.copying import Overrides
     from objectd.objects.listing import ListedObject, ObjectPage
     from objectd.objects.object import Object, OpenObject
     from objectd.objects.opening import open_directory, open_in_memory
@@ -65,7 +66,7 @@ _PLACES = {
     "ListedPart": "objectd.objects.completing",
     "ListedVersion": "objectd.objects.version_listing",
     "Object": "objectd.objects.object",
-    "ObjectName": "objectd.objects.copying",
+    "ObjectName": "objectd.objects.copy_source",
     "ObjectPage": "objectd.objects.listing",
     "ObjectPart": "objectd.objects.reading",
     "ObjectSettings": "objectd.objects.settings",

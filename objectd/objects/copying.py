@@ -13,22 +13,13 @@ over, the bytes are read and stored anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import attrs
 from msgspec import structs
 
-from objectd.errors import (
-    DamagedBlob,
-    DamagedRecord,
-    DeleteMarkerFound,
-    InvalidOperation,
-    ObjectNotFound,
-    OperationAborted,
-    VersionIsDeleteMarker,
-)
+from objectd.errors import DamagedBlob, DamagedRecord, InvalidOperation, OperationAborted
 from objectd.model import keys
 from objectd.model.codec import decode_object_head
 from objectd.model.records import (
@@ -50,6 +41,7 @@ from objectd.objects.annotations import require_annotatable
 from objectd.objects.buckets import Buckets
 from objectd.objects.checksums import Declared, hasher
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
+from objectd.objects.copy_source import CopySource, ObjectName, check_source_size
 from objectd.objects.core import Core
 from objectd.objects.current import read_current, replace
 from objectd.objects.encryption import CustomerKey, EncryptionWanted, wanted_in
@@ -69,15 +61,6 @@ _TO_ITSELF = (
     "changing the object's metadata, storage class, website redirect location or encryption "
     "attributes."
 )
-
-_MARKER = (
-    "The source of a copy request may not specifically refer to a delete marker by version id."
-)
-
-
-class ObjectName(NamedTuple):
-    bucket: str
-    key: str
 
 
 @attrs.frozen
@@ -148,19 +131,16 @@ class _Summed(NamedTuple):
 class _Copying:
     """One copy, as it was asked for."""
 
-    source: ObjectName
-    source_version: str
+    source: CopySource
     place: Bucket
     key: bytes
     own: Overrides
-    source_conditions: Conditions
     conditions: Conditions
     algorithm: str
     wanted: EncryptionWanted | None
-    source_customer_key: CustomerKey | None
 
     def check_source(self, source: Object) -> None:
-        self.source_conditions.check_source(source.head)
+        self.source.conditions.check_source(source.head)
         check_source_size(source.size_bytes)
         if self.own.annotations and source.tail.annotations and self.wanted is not None:
             require_annotatable(self.wanted.scheme)
@@ -201,7 +181,7 @@ class Copies:
         A named version may be copied onto its own key: that brings it back as the newest.
 
         Raises `PreconditionFailed`, `InvalidOperation` (larger than a copy may be, or onto
-        itself without a change), `DamagedBlob`, what `open_source` and `Overrides.check` raise,
+        itself without a change), `DamagedBlob`, what `CopySource.open` and `Overrides.check` raise,
         `OperationAborted`, with `conditions` `ConditionalConflict`, and what `Objects.put`
         raises for encryption.
         """
@@ -214,16 +194,13 @@ class Copies:
         if own.lock is not None:
             await check_lock(self._core, place, own.lock)
         copying = _Copying(
-            source,
-            source_version,
+            CopySource(source, source_version, source_conditions, source_customer_key),
             place,
             key,
             own,
-            source_conditions,
             conditions,
             checksum_algorithm,
             wanted_in(place, encryption),
-            source_customer_key,
         )
         # A key for the source can only be checked by one who looks at how it is encrypted.
         is_encrypted = copying.wanted is not None or source_customer_key is not None
@@ -240,7 +217,7 @@ class Copies:
     async def _attempt(self, copying: _Copying, is_encrypted: bool) -> Copied:
         if not is_encrypted:
             return await shield(self._copy(copying, await self._sum(copying), None))
-        opened = await self._open(copying)
+        opened = await copying.source.open(self._objects)
         try:
             copying.check_source(opened.object)
             new = await resealed(self._core, opened, copying.wanted, copying.place, copying.key)
@@ -298,7 +275,7 @@ class Copies:
         if not algorithm:
             return None
         hasher(algorithm)
-        opened = await self._open(copying)
+        opened = await copying.source.open(self._objects)
         try:
             copying.check_source(opened.object)
             version = opened.object.head.version
@@ -319,10 +296,7 @@ class Copies:
             version = core.ids.uid()
             # Before the source, which may be the same: then the commit expects that too.
             old = await read_current(core, place, copying.key)
-            with _as_source(copying.source):
-                source, payload = await self._objects.stored(
-                    *copying.source, version_id=copying.source_version
-                )
+            source, payload = await copying.source.stored(self._objects)
             copying.check_source(source)
             head, tail = source.head, copying.own.apply(source.tail)
             if new is not None:
@@ -371,23 +345,17 @@ class Copies:
         name = await self._buckets.named(source.bucket)
         key = Key(source.bucket, name.bucket_id, key_bytes(source.key))
         carrier = await require_version(
-            self._core, key, copying.source_version, versioned=name.versioned
+            self._core, key, copying.source.version_id, versioned=name.versioned
         )
         if decode_object_head(carrier.row.value).version != source.head.version:
             raise _SourceReplaced
         uid = source.head.version
         return await copy_annotations(self._core, batch, carrier, uid, version, recoding)
 
-    async def _open(self, copying: _Copying) -> OpenObject:
-        return await open_source(
-            self._objects, copying.source, copying.source_version, copying.source_customer_key
-        )
-
     async def _why_missing(self, copying: _Copying, was: Object) -> Exception:
         """Why the bytes of a version cannot be shared: because it was replaced and collected
         since it was read, or because they are damaged. Raises `ObjectNotFound`."""
-        with _as_source(copying.source):
-            again = await self._objects.head(*copying.source, version_id=copying.source_version)
+        again = await copying.source.head(self._objects)
         if again.head.version != was.head.version:
             return _SourceReplaced()
         if isinstance(was.tail.source, InBlob):
@@ -398,37 +366,3 @@ class Copies:
 
 def _copied(made: Object, source: Object) -> Copied:
     return Copied(**attrs.asdict(made, recurse=False), source_version_id=source.version_id)
-
-
-async def open_source(
-    objects: Objects, source: ObjectName, version_id: str, customer_key: CustomerKey | None
-) -> OpenObject:
-    """Open what is to be copied; it must be closed.
-
-    Raises `BucketNotFound`, `ObjectNotFound`; with an id `VersionNotFound`, `InvalidOperation`,
-    `InvalidArgument`; and what `Encryptions.open` raises.
-    """
-    with _as_source(source):
-        return await objects.get(*source, version_id=version_id, customer_key=customer_key)
-
-
-@contextmanager
-def _as_source(source: ObjectName) -> Iterator[None]:
-    """A delete marker is no source: that its newest version is one leaves a key without an
-    object, and to name one is a mistake
-    (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html)."""
-    try:
-        yield
-    except DeleteMarkerFound:
-        raise ObjectNotFound(*source) from None
-    except VersionIsDeleteMarker:
-        raise InvalidOperation(_MARKER) from None
-
-
-def check_source_size(size_bytes: int) -> None:
-    """Raises `InvalidOperation`. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html"""
-    if size_bytes > COPY_SOURCE_BYTES_MAX:
-        raise InvalidOperation(
-            "The specified copy source is larger than the maximum allowable size for a copy "
-            f"source: {COPY_SOURCE_BYTES_MAX}"
-        )

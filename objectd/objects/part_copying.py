@@ -18,7 +18,7 @@ from objectd.model.records import Checksum, Encryption, InBlob, InManifest, Part
 from objectd.objects import references
 from objectd.objects.checksums import DEFAULT_ALGORITHM
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
-from objectd.objects.copying import ObjectName, check_source_size, open_source
+from objectd.objects.copy_source import CopySource, ObjectName, check_source_size
 from objectd.objects.core import Core
 from objectd.objects.encryption import CustomerKey
 from objectd.objects.object import Object
@@ -82,13 +82,14 @@ class PartCopies:
         The bytes are those of the version that the conditions were judged on, also when it
         is replaced meanwhile. Raises `PreconditionFailed`, `InvalidOperation` (more than a
         part may have), `InvalidArgument` for a span that is not wholly in the object, and what
-        `open_source` and `Uploads.store_part` raise.
+        `CopySource.open` and `Uploads.store_part` raise.
         """
         place, upload = await self._uploads.place_for_part(*target, upload_id, number)
-        opened = await open_source(self._objects, source, source_version, source_customer_key)
+        wanted = CopySource(source, source_version, source_conditions, source_customer_key)
+        opened = await wanted.open(self._objects)
         found = opened.object
         try:
-            source_conditions.check_source(found.head)
+            wanted.conditions.check_source(found.head)
             start, stop = _within(span, found.size_bytes)
             check_source_size(stop - start)
             algorithm = upload.checksum_algorithm or DEFAULT_ALGORITHM

@@ -19,7 +19,7 @@ from objectd.errors import (
 from objectd.interfaces import Scan
 from objectd.model.records import Versioning
 from objectd.objects import ListedPart
-from objectd.objects.copying import ObjectName
+from objectd.objects.copy_source import ObjectName
 from objectd.objects.deleting import Unwanted
 from objectd.test.machine.homes import Home
 from objectd.test.machine.machine import LEFT_AT_THE_END

@@ -5,7 +5,7 @@ from __future__ import annotations
 from objectd.interfaces import Commit, Put, Token
 from objectd.model import keys
 from objectd.model.records import InBlob, InManifest, InRow, Nothing
-from objectd.objects.copying import ObjectName
+from objectd.objects.copy_source import ObjectName
 from objectd.objects.object import Object
 from objectd.test.objects.cases import LARGE, StoreCase
 

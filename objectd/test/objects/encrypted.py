@@ -11,7 +11,7 @@ from objectd.keys.memory import MemoryKeys
 from objectd.model.records import Scheme
 from objectd.objects import UploadId
 from objectd.objects.checking import Check, Finding
-from objectd.objects.copying import ObjectName
+from objectd.objects.copy_source import ObjectName
 from objectd.objects.encryption import CustomerKey, EncryptionWanted
 from objectd.test.objects.cases import StoreCase
 

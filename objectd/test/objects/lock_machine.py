@@ -21,7 +21,7 @@ from objectd.errors import ObjectdError, ObjectLocked
 from objectd.interfaces import IBlobStore, IMetadataStore
 from objectd.metadata.memory import MemoryMetadata
 from objectd.model.records import DefaultRetention, Lock, Retention, RetentionMode
-from objectd.objects.copying import ObjectName
+from objectd.objects.copy_source import ObjectName
 from objectd.objects.deleting import Unwanted
 from objectd.objects.opening import run_at_once
 from objectd.objects.store import ObjectStore, open_store

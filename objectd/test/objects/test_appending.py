@@ -24,7 +24,7 @@ from objectd.model.records import Headers, InBlob, InManifest, InRow, Manifest, 
 from objectd.objects import Declared, ListedPart, Object
 from objectd.objects.checksums import hasher
 from objectd.objects.conditions import Conditions
-from objectd.objects.copying import ObjectName
+from objectd.objects.copy_source import ObjectName
 from objectd.objects.object import OpenObject
 from objectd.objects.settings import PART_NUMBER_MAX
 from objectd.objects.writer import Batch

@@ -21,7 +21,7 @@ from objectd.model.records import (
     SweepHold,
 )
 from objectd.objects.checking import Problem, subject
-from objectd.objects.copying import ObjectName
+from objectd.objects.copy_source import ObjectName
 from objectd.objects.references import REF
 from objectd.objects.writer import Batch
 from objectd.test.objects.cases import LARGE, begin

@@ -7,7 +7,7 @@ from objectd.model import keys
 from objectd.model.codec import decode, decode_object, encode, encode_object
 from objectd.model.records import Annotation, Candidate
 from objectd.objects.checking import Problem
-from objectd.objects.copying import ObjectName
+from objectd.objects.copy_source import ObjectName
 from objectd.objects.settings import ANNOTATION_BYTES_MAX
 from objectd.objects.writer import Batch
 from objectd.test.objects.check_case import UID, CheckCase

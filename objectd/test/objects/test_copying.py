@@ -18,9 +18,10 @@ from objectd.errors import (
 )
 from objectd.model import keys
 from objectd.model.records import Checksum, Headers, InBlob, InManifest, InRow
-from objectd.objects import copying
+from objectd.objects import copy_source
 from objectd.objects.conditions import Conditions
-from objectd.objects.copying import ObjectName, Overrides
+from objectd.objects.copy_source import ObjectName
+from objectd.objects.copying import Overrides
 from objectd.objects.settings import METADATA_BYTES_MAX
 from objectd.test.objects.cases import LARGE, begin
 from objectd.test.objects.copy_case import (
@@ -110,9 +111,9 @@ class CopyTests(CopyCase):
     def test_size_limit(self) -> None:
         """A source of the largest size is copied, and one byte more is not."""
         self.store_as(InBlob)
-        self.patch(copying, "COPY_SOURCE_BYTES_MAX", len(LARGE))
+        self.patch(copy_source, "COPY_SOURCE_BYTES_MAX", len(LARGE))
         self.ok(self.store.copies.copy(photo("a"), photo("b")))
-        self.patch(copying, "COPY_SOURCE_BYTES_MAX", len(LARGE) - 1)
+        self.patch(copy_source, "COPY_SOURCE_BYTES_MAX", len(LARGE) - 1)
         self.refused(InvalidOperation, self.store.copies.copy(photo("a"), photo("b")))
 
     def test_journal(self) -> None:

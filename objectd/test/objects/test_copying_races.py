@@ -15,7 +15,8 @@ from objectd.interfaces import Commit, Delete, Token
 from objectd.model import keys
 from objectd.model.codec import decode, encode
 from objectd.model.records import Blob, InBlob, InManifest
-from objectd.objects.copying import ObjectName, Overrides
+from objectd.objects.copy_source import ObjectName
+from objectd.objects.copying import Overrides
 from objectd.test.objects.cases import LARGE, begin
 from objectd.test.objects.copy_case import (
     FIRST_LOOK,

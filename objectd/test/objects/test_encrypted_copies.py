@@ -7,7 +7,7 @@ import re
 from objectd.errors import CustomerKeyMissing, CustomerKeyUnwanted, CustomerKeyWrong
 from objectd.model import keys
 from objectd.model.records import DefaultEncryption, Scheme
-from objectd.objects.copying import ObjectName
+from objectd.objects.copy_source import ObjectName
 from objectd.objects.encryption import CustomerKey, EncryptionWanted
 from objectd.test.objects.cases import LARGE
 from objectd.test.objects.encrypted import (

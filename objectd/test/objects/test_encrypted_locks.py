@@ -14,7 +14,8 @@ from objectd.model.records import (
     Scheme,
 )
 from objectd.objects import ListedPart
-from objectd.objects.copying import ObjectName, Overrides
+from objectd.objects.copy_source import ObjectName
+from objectd.objects.copying import Overrides
 from objectd.test.objects.cases import LARGE
 from objectd.test.objects.encrypted import (
     EDGY,

@@ -23,7 +23,8 @@ from objectd.model.records import (
     RetentionMode,
     Scheme,
 )
-from objectd.objects.copying import Copied, ObjectName
+from objectd.objects.copy_source import ObjectName
+from objectd.objects.copying import Copied
 from objectd.objects.encryption import CustomerKey, EncryptionWanted
 from objectd.objects.lifecycle.rules import Deed
 from objectd.test.objects.cases import LARGE

@@ -19,7 +19,7 @@ from objectd.errors import (
 )
 from objectd.model import keys
 from objectd.model.records import DefaultEncryption, Scheme
-from objectd.objects.copying import ObjectName
+from objectd.objects.copy_source import ObjectName
 from objectd.objects.encryption import EncryptionWanted
 from objectd.objects.loading import SmallObject
 from objectd.objects.store import assemble

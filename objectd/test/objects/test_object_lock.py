@@ -22,7 +22,8 @@ from objectd.errors import (
 from objectd.model.records import DefaultRetention, Lock, RetentionMode, Versioning
 from objectd.objects import ListedPart
 from objectd.objects.checksums import Declared
-from objectd.objects.copying import ObjectName, Overrides
+from objectd.objects.copy_source import ObjectName
+from objectd.objects.copying import Overrides
 from objectd.test.objects.cases import LARGE, NOON_US
 from objectd.test.objects.lock_case import (
     COMPLIANCE,

@@ -19,7 +19,7 @@ from objectd.errors import (
 )
 from objectd.model import keys
 from objectd.model.records import InBlob, InManifest, InRow, Part
-from objectd.objects import copying
+from objectd.objects import copy_source
 from objectd.objects.conditions import Conditions
 from objectd.objects.settings import PART_NUMBER_MAX
 from objectd.test.objects.cases import LARGE, begin
@@ -163,7 +163,7 @@ class RefusalTests(PartCase):
         """A part may have so many bytes and not one more, however many its source has."""
         self.store_as(InBlob)
         upload_id = self.upload("b")
-        self.patch(copying, "COPY_SOURCE_BYTES_MAX", 10)
+        self.patch(copy_source, "COPY_SOURCE_BYTES_MAX", 10)
         self.copy(upload_id, 1, (0, 10))
         copy = self.store.part_copies.copy
         for span in ((0, 11), None):

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 
-from objectd.objects import ObjectSettings, copying
+from objectd.objects import ObjectSettings, copy_source
 from objectd.test.s3.test_objects import ObjectsTestCase
 from objectd.test.s3.wire import BUCKET, WireTestCase, authentic
 from objectd.testing.s3 import MemoryServer
@@ -186,14 +186,14 @@ class CopyObjectTests(CopyTestCase):
 
     def test_size_limit(self) -> None:
         """A source of the largest size is copied; of one byte more, AWS's error says why not."""
-        self.patch(copying, "COPY_SOURCE_BYTES_MAX", len(LARGE) - 1)
+        self.patch(copy_source, "COPY_SOURCE_BYTES_MAX", len(LARGE) - 1)
         error = self.not_copied("InvalidRequest")
         self.assertEqual(
             error.response["Error"]["Message"],
             "The specified copy source is larger than the maximum allowable size for a copy "
             f"source: {len(LARGE) - 1}",
         )
-        self.patch(copying, "COPY_SOURCE_BYTES_MAX", len(LARGE))
+        self.patch(copy_source, "COPY_SOURCE_BYTES_MAX", len(LARGE))
         self.copy()
 
     def test_refusals(self) -> None:

@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Awaitable, Callable
 
 from objectd.errors import BucketNotFound, ObjectNotFound, PreconditionFailed, UploadNotFound
-from objectd.objects.copying import ObjectName, Overrides
+from objectd.objects.copy_source import ObjectName
+from objectd.objects.copying import Overrides
 from objectd.testing.simulation.asking import REFUSED, Asker, Undecided
 from objectd.testing.simulation.beliefs import KnownUpload, PartValue, Value
 from objectd.testing.simulation.careful import (

@@ -18,7 +18,7 @@ from objectd.errors import (
     VersionIsDeleteMarker,
     VersionNotFound,
 )
-from objectd.objects.copying import ObjectName
+from objectd.objects.copy_source import ObjectName
 from objectd.objects.deleting import Unwanted
 from objectd.objects.ids import NULL
 from objectd.objects.object import OpenObject
