@@ -238,3 +238,22 @@ class TokenMismatch(ObjectdError):
 
 class OperationAborted(ObjectdError):
     """Others changed the same rows again and again: try again later."""
+
+
+class UnknownStorageClass(ObjectdError):
+    """The store has no storage class of that name."""
+
+    def __init__(self, storage_class: str) -> None:
+        super().__init__(f"there is no storage class {storage_class!r} here")
+        self.storage_class = storage_class
+
+
+class ObjectArchived(ObjectdError):
+    """The version is in an archive and not restored, or in none where it must be."""
+
+    def __init__(self, storage_class: str) -> None:
+        super().__init__(
+            f"the version is in the storage class {storage_class!r}, which is an archive: it must "
+            "be restored before it can be read"
+        )
+        self.storage_class = storage_class

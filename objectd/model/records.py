@@ -47,6 +47,10 @@ class Incompatible(enum.IntFlag):
     ENCRYPTION = 2
     """Some version, or part, is stored encrypted."""
 
+    STORAGE_CLASSES = 4
+    """Some version, or upload, has another storage class than STANDARD: its bytes may be
+    compressed, or in a further blob store, or archived."""
+
 
 class SweepHold(Record, frozen=True):
     since_us: int
@@ -266,6 +270,13 @@ class Encryption(msgspec.Struct, frozen=True, array_like=True, gc=False):
     bucket_key: bool = False
 
 
+class Restore(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """That an archived version may be read again: from `ready_us` until `expires_us`."""
+
+    ready_us: int
+    expires_us: int
+
+
 class ObjectTail(Record, frozen=True):
     """What GET and HEAD show besides. `metadata` keys are lower case, without x-amz-meta-.
     `annotations` says how many there are."""
@@ -278,6 +289,7 @@ class ObjectTail(Record, frozen=True):
     annotations: int = 0
     lock: Lock | None = None
     encryption: Encryption | None = None
+    restore: Restore | None = None
 
 
 class Annotation(Record, frozen=True):
@@ -352,63 +364,6 @@ class Manifest(Record, frozen=True):
     version_id: str = ""
 
 
-# Blobs
-
-
-class Codec(enum.IntEnum):
-    """How the bytes of a blob were changed before they were stored."""
-
-    PLAIN = 0
-    PACKETS = 1
-    """Encrypted (`objectd.blobs.packets`); the row's `envelope` is the salt of its key."""
-
-
-class Blob(Record, frozen=True):
-    """A sealed blob that is referred to, or was until a moment ago. Size and digest are those of
-    the bytes as they are stored."""
-
-    drive: int
-    digest: bytes
-    size_bytes: int
-    account: int
-    codec: Codec = Codec.PLAIN
-    key_id: str = ""
-    envelope: bytes = b""
-    storage_class: str = "STANDARD"
-    damaged: bool = False
-
-
-class Content(Record, frozen=True):
-    blob: bytes
-
-
-class Ref(Record, frozen=True):
-    """Nothing: the key says who refers to what."""
-
-
-# What the collector works through
-
-
-class Candidate(Record, frozen=True):
-    since_us: int
-
-
-class BlobTrash(Record, frozen=True):
-    """A blob that nothing can refer to any more and whose file may still be there."""
-
-    drive: int
-    digest: bytes
-    size_bytes: int
-    codec: Codec = Codec.PLAIN
-    envelope: bytes = b""
-
-
-class ManifestTrash(Record, frozen=True):
-    """A manifest that nothing can refer to any more and whose parts are being dropped."""
-
-    since_us: int
-
-
 # The journal
 
 
@@ -429,6 +384,8 @@ class JournalKind(enum.IntEnum):
     OBJECT_LOCK_CHANGED = 14
     OBJECT_ANNOTATED = 20
     OBJECT_ENCRYPTION_UPDATED = 21
+    OBJECT_TRANSITIONED = 22
+    OBJECT_RESTORED = 23
 
 
 class JournalEntry(Record, frozen=True):

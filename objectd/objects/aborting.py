@@ -8,8 +8,9 @@ import attrs
 
 from objectd.interfaces import At, Entry
 from objectd.model import keys
+from objectd.model.blobs import Candidate
 from objectd.model.codec import encode
-from objectd.model.records import Candidate, Upload, UploadState
+from objectd.model.records import Upload, UploadState
 from objectd.objects.collecting.pace import AT_ONCE, Pace
 from objectd.objects.collecting.queues import commit_for_each, pages
 from objectd.objects.core import Core

@@ -19,8 +19,9 @@ from msgspec import structs
 from objectd.errors import Conflict, OperationAborted
 from objectd.interfaces import At, Entry, IMetadataStore, Scan
 from objectd.model import keys
+from objectd.model.blobs import Candidate
 from objectd.model.codec import decode, decode_payload, encode, encode_payload
-from objectd.model.records import Annotation, Candidate
+from objectd.model.records import Annotation
 from objectd.objects.annotation_rows import PIECE_BYTES, Recoding
 from objectd.objects.core import Core
 from objectd.objects.settings import ANNOTATIONS_MAX

@@ -18,8 +18,9 @@ from objectd.blobs.packets import sealed_bytes
 from objectd.errors import DamagedRecord
 from objectd.interfaces import Row
 from objectd.model import keys
+from objectd.model.blobs import Candidate
 from objectd.model.codec import decode, decode_payload, encode, encode_payload
-from objectd.model.records import Annotation, Candidate, ObjectTail
+from objectd.model.records import Annotation, ObjectTail
 from objectd.objects.sealing import SALT_BYTES, Sealed, Secret
 from objectd.objects.settings import ANNOTATION_BYTES_MAX
 from objectd.objects.writer import Batch

@@ -17,12 +17,12 @@ from objectd.errors import (
 )
 from objectd.interfaces import ROOT_ACCOUNT, SCAN_ROWS_MAX, Absent, At, EmptyRange, Entry, Row, Scan
 from objectd.model import keys
+from objectd.model.blobs import Candidate
 from objectd.model.codec import decode, encode
 from objectd.model.records import (
     Bucket,
     BucketName,
     BucketTags,
-    Candidate,
     Incompatible,
     JournalKind,
     Live,

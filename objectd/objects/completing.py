@@ -34,9 +34,9 @@ from objectd.errors import (
 )
 from objectd.interfaces import At, Present, Row
 from objectd.model import keys
+from objectd.model.blobs import Candidate
 from objectd.model.codec import decode, encode
 from objectd.model.records import (
-    Candidate,
     Checksum,
     Encryption,
     InManifest,

@@ -10,6 +10,7 @@ from objectd.interfaces import IBlobStore, IMetadataStore, Row, RunInThread
 from objectd.model import keys
 from objectd.model.codec import decode, encode
 from objectd.model.records import Bucket, Incompatible, JournalEntry, JournalKind
+from objectd.objects.classes import Classes
 from objectd.objects.encryption import Encryptions
 from objectd.objects.ids import IdSource
 from objectd.objects.ingest import Intake
@@ -36,6 +37,7 @@ class Core:
     now_us: Callable[[], int]
     settings: ObjectSettings
     encryptions: Encryptions
+    classes: Classes
     run_in_thread: RunInThread
     uptime: Callable[[], Uptime] = machine_uptime
     features: set[Incompatible] = attrs.field(factory=set, init=False)

@@ -13,8 +13,10 @@ from twisted.internet.defer import Deferred
 from objectd.blobs.lane import in_line
 from objectd.errors import EntityTooLarge, IncompleteBody
 from objectd.interfaces import BlobFile, IBlobStore, IBlobWriter, RunInThread, SealedBlob
-from objectd.model.records import Blob, Checksum, Codec
+from objectd.model.blobs import Blob, Codec
+from objectd.model.records import Checksum
 from objectd.objects.checksums import Declared, Digests, digested, hasher
+from objectd.objects.classes import STANDARD, StorageClass
 from objectd.objects.encrypting import EncryptingWriter
 from objectd.objects.ids import IdSource
 from objectd.objects.sealing import Sealed
@@ -45,6 +47,7 @@ class StagedBlob:
     _blobs: IBlobStore
     codec: Codec = Codec.PLAIN
     salt: bytes = b""
+    storage_class: str = STANDARD
     sealed: bool = False
 
     async def seal(self, identity: dict[str, object]) -> None:
@@ -60,7 +63,7 @@ class StagedBlob:
         else:
             await self._writer.abort()
 
-    def record(self, account: int, storage_class: str) -> Blob:
+    def record(self, account: int) -> Blob:
         return Blob(
             drive=self.finished.drive,
             digest=self.finished.digest,
@@ -68,7 +71,7 @@ class StagedBlob:
             account=account,
             codec=self.codec,
             envelope=self.salt,
-            storage_class=storage_class,
+            storage_class=self.storage_class,
         )
 
 
@@ -123,11 +126,12 @@ class Intake:
         inline_bytes_max: int,
         prefix: bytes = b"",
         sealed: Sealed | None = None,
+        kept: StorageClass = StorageClass(),  # noqa: B008 - frozen
     ) -> Ingested:
         """Read the stream to its end. On any error, cancellation included, nothing is left.
         Up to `inline_bytes_max` bytes (-1: not even none) are kept in memory. `prefix` goes
         before the stream's bytes if they become a blob; size and digests are without it. What is
-        stored is encrypted if `sealed` says how.
+        stored is encrypted if `sealed` says how; `kept` is the storage class it gets.
 
         Raises `BadDigest`, `EntityTooLarge`, `IncompleteBody` if the stream is not
         `size_bytes` long, and what the stream or the blob store raises.
@@ -143,7 +147,7 @@ class Intake:
             else:
                 pieces.put_back(first)
                 del first  # else every upload would hold it to its end
-                ingested = await self._write(pieces, declared, size_bytes, prefix, sealed)
+                ingested = await self._write(pieces, declared, size_bytes, prefix, sealed, kept)
         finally:
             self._streams -= 1
             stream.close()
@@ -183,6 +187,7 @@ class Intake:
         size_bytes: int | None,
         prefix: bytes,
         sealed: Sealed | None,
+        kept: StorageClass,
     ) -> Ingested:
         uid, salt, codec = self._ids.uid(), b"", Codec.PLAIN
         digests = Digests(declared, self._etag if sealed is None or sealed.etag_is_digest else None)
@@ -212,7 +217,7 @@ class Intake:
         except BaseException:
             await writer.abort()
             raise
-        staged = StagedBlob(uid, finished, writer, self._blobs, codec, salt)
+        staged = StagedBlob(uid, finished, writer, self._blobs, codec, salt, kept.name)
         etag = sealed.random_etag() if sealed and not sealed.etag_is_digest else digests.etag
         return Ingested(pieces.size_bytes, etag, checksums, b"", staged)
 

@@ -36,7 +36,6 @@ class Placement:
     ref: Callable[[bytes], bytes]
     identity: dict[str, object]
     locked: tuple[bytes, ...]
-    storage_class: str = "STANDARD"
 
 
 async def publish(
@@ -84,14 +83,14 @@ async def _refer(core: Core, batch: Batch, staged: StagedBlob, placement: Placem
     if twin is not None:
         return references.share(batch, twin, placement.ref)
     await staged.seal(placement.identity)
-    record = staged.record(placement.account, placement.storage_class)
+    record = staged.record(placement.account)
     return references.publish_blob(batch, staged, record, placement.ref, placement.deduplicate)
 
 
 async def _twin(core: Core, staged: StagedBlob, placement: Placement) -> tuple[bytes, At] | None:
     if not placement.deduplicate:
         return None
-    record = staged.record(placement.account, placement.storage_class)
+    record = staged.record(placement.account)
     return await references.twin_of(core.metadata, record)
 
 

@@ -10,8 +10,14 @@ import attrs
 from objectd.errors import DamagedBlob, DamagedRecord
 from objectd.interfaces import BlobLocation, IBlobReader, IBlobStore, IMetadataStore
 from objectd.model import keys
+from objectd.model.blobs import Blob, BlobTrash
 from objectd.model.codec import decode
-from objectd.model.records import Blob, BlobTrash, Checksum, Codec, InManifest, Part, Source
+from objectd.model.records import (
+    Checksum,
+    InManifest,
+    Part,
+    Source,
+)
 from objectd.objects.decrypting import Opening
 
 _PARTS_A_LOOKUP = 100
@@ -92,7 +98,7 @@ async def locate(metadata: IMetadataStore, uid: bytes) -> Located:
     else:
         raise DamagedBlob(uid.hex(), "its row is missing")
     location = BlobLocation(blob.drive, uid, blob.digest, blob.size_bytes)
-    return Located(location, blob.codec is Codec.PACKETS, blob.envelope)
+    return Located(location, blob.codec.is_encrypted, blob.envelope)
 
 
 @attrs.frozen

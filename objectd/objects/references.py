@@ -13,16 +13,13 @@ from collections.abc import Callable
 from objectd.errors import DamagedRecord
 from objectd.interfaces import Absent, At, IMetadataStore
 from objectd.model import keys
+from objectd.model.blobs import Blob, Candidate, Content, Ref
 from objectd.model.codec import decode, encode
 from objectd.model.records import (
-    Blob,
-    Candidate,
-    Content,
     InBlob,
     InManifest,
     InRow,
     Part,
-    Ref,
     Source,
 )
 from objectd.objects.ingest import StagedBlob

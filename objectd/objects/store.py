@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
@@ -30,6 +31,7 @@ from objectd.objects.annotations import Annotations
 from objectd.objects.appending import Appends
 from objectd.objects.bucket_encryption import BucketEncryption, ObjectEncryption
 from objectd.objects.buckets import Buckets
+from objectd.objects.classes import Classes, ClassSettings
 from objectd.objects.collecting.collector import Collector
 from objectd.objects.collecting.sweep import Sweep
 from objectd.objects.completing import Completions
@@ -61,7 +63,9 @@ from objectd.objects.versions import Versions
 from objectd.objects.writer import Batch, Writer
 
 BODY_MEMORY_BYTES = 64 << 20
-KNOWN_INCOMPATIBLE = int(Incompatible.VERSIONS | Incompatible.ENCRYPTION)
+KNOWN_INCOMPATIBLE = int(
+    Incompatible.VERSIONS | Incompatible.ENCRYPTION | Incompatible.STORAGE_CLASSES
+)
 KNOWN_READ_COMPATIBLE = 0
 
 
@@ -128,6 +132,7 @@ async def open_store(
     settings: ObjectSettings = ObjectSettings(),
     key_manager: IKeyManager | None = None,
     encryption: EncryptionSettings = EncryptionSettings(),  # noqa: B008 - frozen
+    classes: Mapping[str, ClassSettings] = MappingProxyType({}),
     body_memory_bytes: int = BODY_MEMORY_BYTES,
     living: Collection[int] = (),
     others_drained: Callable[[int], Awaitable[None]] | None = None,
@@ -138,6 +143,7 @@ async def open_store(
     `FormatUnsupported` before anything is touched. All earlier incarnations are fenced but
     those that are `living`: processes that joined the store and are still there.
     `uptime` is the clock of the machine, by which locks end (`objectd.objects.trusted_time`).
+    `classes` are the storage classes that are not kept as by default.
     `others_drained` waits for the reads of all incarnations but the one it is given
     (`objectd.objects.reads`). Bodies on their way in share about `body_memory_bytes`. Without
     `key_manager` nothing can be encrypted but for customers' keys.
@@ -164,7 +170,7 @@ async def open_store(
     await usage.fold(metadata, writer, lambda shard: shard not in unfenced)
     reads = Reads(others_drained and partial(others_drained, incarnation))
     encryptions = Encryptions(key_manager, encryption, Envelopes(now_us), random_bytes)
-    host = _Host(run_in_thread, now_us, uptime, body_memory_bytes)
+    host = _Host(run_in_thread, now_us, uptime, body_memory_bytes, Classes.made(classes, {"": 0}))
     store = _assembled(metadata, blobs, writer, format_, reads, settings, encryptions, host)
     await advance_or_say_why(store.trusted_time)
     return store
@@ -183,6 +189,7 @@ async def join_store(
     settings: ObjectSettings = ObjectSettings(),
     key_manager: IKeyManager | None = None,
     encryption: EncryptionSettings = EncryptionSettings(),  # noqa: B008 - frozen
+    classes: Mapping[str, ClassSettings] = MappingProxyType({}),
     body_memory_bytes: int = BODY_MEMORY_BYTES,
     reads: Reads,
 ) -> ObjectStore:
@@ -200,7 +207,7 @@ async def join_store(
     attempts_max = settings.commit_attempts_max
     writer = Writer(metadata, incarnation, clock=clock, commit_attempts_max=attempts_max)
     encryptions = Encryptions(key_manager, encryption, Envelopes(now_us), random_bytes)
-    host = _Host(run_in_thread, now_us, uptime, body_memory_bytes)
+    host = _Host(run_in_thread, now_us, uptime, body_memory_bytes, Classes.made(classes, {"": 0}))
     return _assembled(metadata, blobs, writer, format_, reads, settings, encryptions, host)
 
 
@@ -212,6 +219,7 @@ class _Host:
     now_us: Callable[[], int]
     uptime: Callable[[], Uptime]
     body_memory_bytes: int
+    classes: Classes
 
 
 def _assembled(
@@ -243,6 +251,7 @@ def _assembled(
         host.now_us,
         settings,
         encryptions,
+        host.classes,
         host.run_in_thread,
         host.uptime,
     )

@@ -46,6 +46,7 @@ CODES: dict[type[ObjectdError], str] = {
     errors.KeyTooLong: "KeyTooLongError",
     errors.MetadataTooLarge: "MetadataTooLarge",
     errors.NotModified: "NotModified",
+    errors.ObjectArchived: "InvalidObjectState",
     errors.ObjectLockConfigurationNotFound: "ObjectLockConfigurationNotFoundError",
     errors.ObjectLocked: "AccessDenied",
     errors.ObjectNotFound: "NoSuchKey",
@@ -60,6 +61,7 @@ CODES: dict[type[ObjectdError], str] = {
     errors.TooManyAnnotations: "AnnotationLimitExceeded",
     errors.TooManyParts: "TooManyParts",
     errors.TooManyTags: "BadRequest",
+    errors.UnknownStorageClass: "InvalidStorageClass",
     errors.UploadNotFound: "NoSuchUpload",
     errors.VersionIsDeleteMarker: "MethodNotAllowed",
     errors.VersionNotFound: "NoSuchVersion",
@@ -112,6 +114,8 @@ def _extra(error: ObjectdError) -> dict[str, str]:
             return {"Key": key, "VersionId": version_id}
         case errors.VersionIsDeleteMarker():
             return {"ResourceType": "DeleteMarker"}
+        case errors.ObjectArchived(storage_class=storage_class):
+            return {"StorageClass": storage_class}
         case errors.UploadNotFound(upload_id=upload_id):
             return {"UploadId": upload_id}
         case errors.InvalidPart(part_number=number):

@@ -9,8 +9,8 @@ from blake3 import blake3
 from objectd.errors import DamagedBlob, DamagedRecord
 from objectd.interfaces import BlobFile, BlobLocation, Row
 from objectd.model import keys
+from objectd.model.blobs import Blob, Content
 from objectd.model.codec import decode
-from objectd.model.records import Blob, Content
 from objectd.objects.checking.findings import Finding, Problem
 from objectd.objects.checking.subject import (
     DAMAGED_BLOBS_MAX,

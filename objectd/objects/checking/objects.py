@@ -8,9 +8,9 @@ from typing import NamedTuple
 from objectd.errors import DamagedRecord
 from objectd.interfaces import Entry, Row
 from objectd.model import keys
+from objectd.model.blobs import Blob
 from objectd.model.codec import decode, decode_object, decode_payload
 from objectd.model.records import (
-    Blob,
     InBlob,
     InManifest,
     InRow,

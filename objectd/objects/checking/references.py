@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from objectd.model import keys
+from objectd.model.blobs import Candidate
 from objectd.model.codec import encode
-from objectd.model.records import Candidate
 from objectd.objects.checking.findings import Finding, Problem, putting
 from objectd.objects.checking.objects import references_of_objects
 from objectd.objects.checking.subject import Subject, blob_name, upload_name

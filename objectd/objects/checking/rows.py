@@ -6,16 +6,14 @@ from collections.abc import AsyncIterator
 
 from objectd.errors import DamagedRecord
 from objectd.model import keys
+from objectd.model.blobs import BlobTrash, Candidate, ManifestTrash
 from objectd.model.codec import decode
 from objectd.model.records import (
-    BlobTrash,
-    Candidate,
     ClientToken,
     ClockMark,
     Format,
     Incarnation,
     JournalEntry,
-    ManifestTrash,
     Record,
     SweepHold,
 )

@@ -8,8 +8,9 @@ from objectd.blobs.packets import sealed_bytes
 from objectd.errors import DamagedRecord
 from objectd.interfaces import Entry, Row
 from objectd.model import keys
+from objectd.model.blobs import Blob, Candidate, Codec
 from objectd.model.codec import decode, encode
-from objectd.model.records import Blob, Candidate, Codec, Manifest, Part, Upload
+from objectd.model.records import Manifest, Part, Upload
 from objectd.objects import references
 from objectd.objects.checking.findings import Finding, Problem, putting
 from objectd.objects.checking.objects import references_of_objects

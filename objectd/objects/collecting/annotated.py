@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from objectd.interfaces import At, Entry, Scan
 from objectd.model import keys
+from objectd.model.blobs import Candidate
 from objectd.model.codec import encode
-from objectd.model.records import Candidate
 from objectd.objects.annotation_rows import CONDEMNED
 from objectd.objects.collecting.queues import ROWS_A_STEP, commit_unless_changed
 from objectd.objects.core import Core

@@ -10,8 +10,8 @@ from twisted.logger import Logger
 from objectd.errors import Conflict, ObjectdError
 from objectd.interfaces import At, BlobFile, EmptyRange, Entry
 from objectd.model import keys
+from objectd.model.blobs import Blob, BlobTrash, Content
 from objectd.model.codec import encode
-from objectd.model.records import Blob, BlobTrash, Content
 from objectd.objects.collecting.pace import Pace
 from objectd.objects.collecting.queues import Report, forget
 from objectd.objects.core import Core

@@ -16,8 +16,9 @@ from twisted.internet.defer import DeferredLock
 
 from objectd.interfaces import At, EmptyRange, Entry, Expectation, Scan
 from objectd.model import keys
+from objectd.model.blobs import ManifestTrash
 from objectd.model.codec import encode
-from objectd.model.records import Manifest, ManifestTrash, Part
+from objectd.model.records import Manifest, Part
 from objectd.objects import references
 from objectd.objects.aborting import give_up
 from objectd.objects.collecting.annotated import drop_annotations

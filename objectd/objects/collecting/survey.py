@@ -8,7 +8,8 @@ import attrs
 
 from objectd.interfaces import Entry, Scan
 from objectd.model import keys
-from objectd.model.records import Blob, BlobTrash, Manifest, Part
+from objectd.model.blobs import Blob, BlobTrash
+from objectd.model.records import Manifest, Part
 from objectd.objects.collecting.queues import pages
 from objectd.objects.core import Core
 from objectd.objects.damage import decoded

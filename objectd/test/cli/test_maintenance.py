@@ -14,8 +14,9 @@ from objectd.background.settings import CollectionSettings
 from objectd.cli import main, maintenance
 from objectd.interfaces import Scan
 from objectd.model import keys
+from objectd.model.blobs import Candidate
 from objectd.model.codec import encode
-from objectd.model.records import Candidate, SweepHold
+from objectd.model.records import SweepHold
 from objectd.objects import open_in_memory
 from objectd.objects.aborting import DAY_US
 from objectd.objects.ids import IdSource

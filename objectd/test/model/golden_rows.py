@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from objectd.model import keys, lifecycle, records
+from objectd.model import blobs, keys, lifecycle, records
 from objectd.model.codec import (
     encode,
     encode_counter,
@@ -86,22 +86,22 @@ RECORDS: dict[str, records.Record] = {
     "manifest": records.Manifest(
         BUCKET, KEY, UPLOAD, DIGEST, VERSION, HEAD.etag, CHECKSUMS, b"\x03"
     ),
-    "blob": records.Blob(
+    "blob": blobs.Blob(
         drive=1,
         digest=DIGEST,
         size_bytes=5 << 20,
         account=1,
-        codec=records.Codec.PLAIN,
+        codec=blobs.Codec.PLAIN,
         key_id="key",
         envelope=b"\x01\x02",
         storage_class="STANDARD_IA",
         damaged=True,
     ),
-    "content": records.Content(BLOB),
-    "ref": records.Ref(),
-    "candidate": records.Candidate(TIME),
-    "blob-trash": records.BlobTrash(1, DIGEST, 5 << 20),
-    "manifest-trash": records.ManifestTrash(TIME),
+    "content": blobs.Content(BLOB),
+    "ref": blobs.Ref(),
+    "candidate": blobs.Candidate(TIME),
+    "blob-trash": blobs.BlobTrash(1, DIGEST, 5 << 20),
+    "manifest-trash": blobs.ManifestTrash(TIME),
     "journal-entry": records.JournalEntry(
         records.JournalKind.OBJECT_COMPLETED, TIME, BUCKET, KEY, VERSION
     ),
@@ -171,13 +171,23 @@ RECORDS_2: dict[str, records.Record] = {
         lock=LOCK,
         encryption=ENCRYPTION,
     ),
-    "blob-encrypted": records.Blob(
+    "blob-encrypted": blobs.Blob(
         drive=1,
         digest=DIGEST,
         size_bytes=(5 << 20) + 1280,
         account=1,
-        codec=records.Codec.PACKETS,
+        codec=blobs.Codec.PACKETS,
         envelope=bytes(32),
+    ),
+    "blob-compressed": blobs.Blob(
+        drive=256,
+        digest=DIGEST,
+        size_bytes=5 << 10,
+        account=1,
+        codec=blobs.Codec.FRAMES_IN_PACKETS,
+        envelope=bytes(32),
+        storage_class="GLACIER",
+        frames=bytes(12),
     ),
     "manifest-versioned": records.Manifest(
         bucket_id=BUCKET,
@@ -210,6 +220,10 @@ OBJECTS_2: dict[str, tuple[records.ObjectHead, records.ObjectTail]] = {
         ),
     ),
     "locked": (HEAD, records.ObjectTail(records.InBlob(BLOB), annotations=3, lock=LOCK)),
+    "restored": (
+        HEAD,
+        records.ObjectTail(records.InBlob(BLOB), restore=records.Restore(TIME, TIME + 1)),
+    ),
 }
 
 VALUES: dict[str, bytes] = {
@@ -238,7 +252,7 @@ KEYS: dict[str, bytes] = {
     "manifest": keys.manifest(UPLOAD),
     "manifest-ref": keys.manifest_ref(UPLOAD, VERSION),
     "blob": keys.blob(BLOB),
-    "content": keys.content(1, DIGEST, records.Codec.PLAIN, "STANDARD"),
+    "content": keys.content(1, DIGEST, blobs.Codec.PLAIN, "STANDARD"),
     "version-ref": keys.version_ref(BLOB, VERSION),
     "part-ref": keys.part_ref(BLOB, ATTEMPT),
     "blob-candidate": keys.blob_candidate(BLOB),

@@ -6,7 +6,7 @@ import inspect
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from objectd.model import records
+from objectd.model import blobs, records
 from objectd.model.codec import decode, decode_counter, decode_object, decode_payload
 from objectd.test.model import golden_rows
 
@@ -52,7 +52,8 @@ class GoldenTests(SynchronousTestCase):
         """Every record type has a golden row."""
         framed = {
             kind
-            for _, kind in inspect.getmembers(records, inspect.isclass)
+            for module in (blobs, records)
+            for _, kind in inspect.getmembers(module, inspect.isclass)
             if issubclass(kind, records.Record) and kind is not records.Record
         }
         rows = golden_rows.RECORDS | golden_rows.RECORDS_2

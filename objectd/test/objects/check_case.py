@@ -6,10 +6,8 @@ from collections.abc import Callable
 
 from objectd.interfaces import BlobFile, Entry
 from objectd.model import keys
+from objectd.model.blobs import Blob
 from objectd.model.codec import decode
-from objectd.model.records import (
-    Blob,
-)
 from objectd.objects.checking import Check, Finding, Problem, repair
 from objectd.objects.writer import Batch
 from objectd.test.objects.cases import LARGE, StoreCase

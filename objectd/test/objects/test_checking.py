@@ -8,15 +8,13 @@ from twisted.python.failure import Failure
 
 from objectd.errors import OutcomeUnknown, StoreFailed
 from objectd.model import keys
+from objectd.model.blobs import BlobTrash, Candidate, ManifestTrash
 from objectd.model.codec import decode, decode_object, encode, encode_object
 from objectd.model.records import (
-    BlobTrash,
     BucketName,
-    Candidate,
     ClientToken,
     InManifest,
     Manifest,
-    ManifestTrash,
     Part,
     SweepHold,
 )

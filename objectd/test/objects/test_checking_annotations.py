@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from objectd.interfaces import Entry
 from objectd.model import keys
+from objectd.model.blobs import Candidate
 from objectd.model.codec import decode, decode_object, encode, encode_object
-from objectd.model.records import Annotation, Candidate
+from objectd.model.records import Annotation
 from objectd.objects.checking import Problem
 from objectd.objects.copy_source import ObjectName
 from objectd.objects.settings import ANNOTATION_BYTES_MAX

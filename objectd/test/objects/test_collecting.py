@@ -9,8 +9,8 @@ from objectd.errors import Fenced, OutcomeUnknown, StoreFailed
 from objectd.interfaces import BlobFile, Entry, Scan
 from objectd.metadata.memory import MemoryMetadata
 from objectd.model import keys
+from objectd.model.blobs import Blob
 from objectd.model.codec import decode
-from objectd.model.records import Blob
 from objectd.objects.collecting import queues
 from objectd.objects.collecting.pace import AtOnce, Beside
 from objectd.objects.collecting.survey import Survey

@@ -13,8 +13,9 @@ from objectd.errors import (
 )
 from objectd.interfaces import Commit, Delete, Token
 from objectd.model import keys
+from objectd.model.blobs import Blob
 from objectd.model.codec import decode, encode
-from objectd.model.records import Blob, InBlob, InManifest
+from objectd.model.records import InBlob, InManifest
 from objectd.objects.copy_source import ObjectName
 from objectd.objects.copying import Overrides
 from objectd.test.objects.cases import LARGE, begin

@@ -15,8 +15,14 @@ from objectd.errors import (
 )
 from objectd.interfaces import BlobLocation
 from objectd.model import keys
+from objectd.model.blobs import Blob, Codec
 from objectd.model.codec import decode, decode_object, decode_payload, encode, encode_object
-from objectd.model.records import Blob, Codec, DefaultEncryption, ObjectTail, Part, Scheme
+from objectd.model.records import (
+    DefaultEncryption,
+    ObjectTail,
+    Part,
+    Scheme,
+)
 from objectd.objects.writer import Batch
 from objectd.test.objects import test_ingest
 from objectd.test.objects.cases import LARGE

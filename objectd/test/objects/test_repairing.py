@@ -6,10 +6,8 @@ import attrs
 from msgspec import structs
 
 from objectd.model import keys
+from objectd.model.blobs import Blob
 from objectd.model.codec import decode, encode
-from objectd.model.records import (
-    Blob,
-)
 from objectd.objects.checking import Problem, repair
 from objectd.test.objects.cases import LARGE
 from objectd.test.objects.check_case import PARTS, CheckCase

@@ -23,8 +23,9 @@ from objectd.metadata.announcing import AnnouncedMetadata
 from objectd.metadata.caching import CachedMetadata
 from objectd.metadata.slots import Slots
 from objectd.model import keys
+from objectd.model.blobs import Blob
 from objectd.model.codec import decode
-from objectd.model.records import Blob, Source
+from objectd.model.records import Source
 from objectd.objects import growing, publishing, reading, references
 from objectd.objects.collecting import sweep
 from objectd.objects.conditions import Conditions

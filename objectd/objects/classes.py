@@ -1,0 +1,135 @@
+"""Storage classes: what clients call them, where their bytes are kept, and how.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from objectd.errors import ObjectArchived, UnknownStorageClass
+from objectd.model.records import ObjectHead, ObjectTail
+
+STANDARD = "STANDARD"
+
+NAMES = (
+    "REDUCED_REDUNDANCY",
+    STANDARD,
+    "STANDARD_IA",
+    "INTELLIGENT_TIERING",
+    "ONEZONE_IA",
+    "GLACIER_IR",
+    "GLACIER",
+    "DEEP_ARCHIVE",
+)
+"""Those of AWS that buckets of general purpose have, from the warmest to the coldest: a lifecycle
+moves objects only to colder ones.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html"""
+
+ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
+
+ZSTD_LEVEL_MAX = 19
+
+
+@attrs.frozen
+class ClassSettings:
+    """How an operator has a class kept: in which blob store ('' is that of [blobs]), and compressed
+    or, with level 0, as it comes. With `restore_seconds` it is an archive: what is in it is read
+    only after a RestoreObject, which takes so long."""
+
+    store: str = ""
+    zstd_level: int = attrs.field(
+        default=0, validator=[attrs.validators.ge(0), attrs.validators.le(ZSTD_LEVEL_MAX)]
+    )
+    restore_seconds: float | None = attrs.field(
+        default=None, validator=attrs.validators.optional(attrs.validators.ge(0))
+    )
+
+
+_COLD = ClassSettings(zstd_level=3)
+_ARCHIVE = ClassSettings(zstd_level=3, restore_seconds=0.0)
+
+DEFAULTS: Mapping[str, ClassSettings] = {
+    "REDUCED_REDUNDANCY": ClassSettings(),
+    STANDARD: ClassSettings(),
+    "STANDARD_IA": _COLD,
+    "ONEZONE_IA": _COLD,
+    "GLACIER_IR": _COLD,
+    "GLACIER": _ARCHIVE,
+    "DEEP_ARCHIVE": _ARCHIVE,
+}
+"""What holds for the classes of which a configuration says nothing. Nothing moves between tiers by
+itself, so there is no INTELLIGENT_TIERING unless an operator says what it shall be."""
+
+
+@attrs.frozen
+class StorageClass:
+    """`place` is the number of the blob store."""
+
+    name: str = STANDARD
+    place: int = 0
+    zstd_level: int = 0
+    restore_seconds: float | None = None
+
+    @property
+    def is_archive(self) -> bool:
+        return self.restore_seconds is not None
+
+    def keeps_like(self, other: StorageClass) -> bool:
+        """What is in the one may be in the other without its bytes being moved."""
+        return (self.place, self.zstd_level) == (other.place, other.zstd_level)
+
+
+@attrs.frozen
+class Classes:
+    """The storage classes of a store."""
+
+    _by_name: Mapping[str, StorageClass]
+
+    @classmethod
+    def made(cls, settings: Mapping[str, ClassSettings], places: Mapping[str, int]) -> Classes:
+        """`places` has the number of each blob store by its name."""
+        kept = {**DEFAULTS, **settings}
+        return cls(
+            {
+                name: StorageClass(name, places[each.store], each.zstd_level, each.restore_seconds)
+                for name, each in kept.items()
+            }
+        )
+
+    def named(self, name: str) -> StorageClass:
+        """The class that a request asks for, STANDARD for ''. Raises `UnknownStorageClass`."""
+        found = self._by_name.get(name or STANDARD)
+        if found is None:
+            raise UnknownStorageClass(name)
+        return found
+
+    def of(self, head: ObjectHead) -> StorageClass:
+        """The class that a version has, which the configuration may no longer know: then it is
+        one like STANDARD."""
+        return self._by_name.get(head.storage_class) or StorageClass(head.storage_class)
+
+    def require_readable(self, head: ObjectHead, tail: ObjectTail, now_us: int) -> None:
+        """Raises `ObjectArchived` for what is archived and not restored."""
+        if head.storage_class == STANDARD or not self.of(head).is_archive:
+            return
+        restore = tail.restore
+        if restore is None or not restore.ready_us <= now_us < restore.expires_us:
+            raise ObjectArchived(head.storage_class)
+
+
+def check_classes(settings: Mapping[str, ClassSettings], stores: Mapping[str, Any]) -> None:
+    """Raises `ValueError` for what makes no sense; `stores` are the further blob stores."""
+    for name, each in settings.items():
+        if name not in NAMES:
+            raise ValueError(f"there is no storage class {name!r}; there are: {', '.join(NAMES)}")
+        if each.store and each.store not in stores:
+            raise ValueError(f"{name}: there is no section [stores.{each.store}]")
+        if each.restore_seconds is not None and name not in ARCHIVES:
+            raise ValueError(
+                f"{name}: clients know only {' and '.join(ARCHIVES)} as archives: take "
+                "restore_seconds away"
+            )
