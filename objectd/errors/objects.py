@@ -249,7 +249,7 @@ class UnknownStorageClass(ObjectdError):
 
 
 class ObjectArchived(ObjectdError):
-    """The version is in an archive and not restored, or in none where it must be."""
+    """The version is in an archive and not restored."""
 
     def __init__(self, storage_class: str) -> None:
         super().__init__(
@@ -257,3 +257,19 @@ class ObjectArchived(ObjectdError):
             "be restored before it can be read"
         )
         self.storage_class = storage_class
+
+
+class SourceArchived(ObjectArchived):
+    """What is to be copied is in an archive and not restored."""
+
+
+class NotArchived(ObjectdError):
+    """The version is to be restored, and is in no archive."""
+
+    def __init__(self, storage_class: str) -> None:
+        super().__init__("Restore is not allowed for the object's current storage class")
+        self.storage_class = storage_class
+
+
+class RestoreInProgress(ObjectdError):
+    """The version is being restored already."""

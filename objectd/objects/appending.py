@@ -41,6 +41,7 @@ from objectd.model.records import (
 from objectd.objects import references
 from objectd.objects.buckets import Buckets
 from objectd.objects.checksums import NOTHING_DECLARED, Declared, checksum_mismatch, full_object
+from objectd.objects.classes import STANDARD, StorageClass
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.core import Core
 from objectd.objects.current import Current, current, current_bucket, replace, require_unversioned
@@ -162,6 +163,7 @@ class Appends:
             size_bytes_max=OBJECT_PUT_BYTES_MAX,
             inline_bytes_max=-1 if ground.next else max(inline_bytes_max, -1),
             prefix=ground.payload,
+            kept=self._core.classes.of(ground.head) if ground.head else StorageClass(),
         )
         if not ingested.size_bytes:
             await ingested.drop()
@@ -199,6 +201,7 @@ class Appends:
             raise DamagedRecord(f"object {wanted.place.name}/{wanted.name}", "it cannot be read")
         head, tail = old.known
         require_unencrypted(place, tail.encryption, "appended to")
+        self._core.classes.require_readable(head, tail, self._core.now_us)
         if head.size_bytes != wanted.offset_bytes:
             raise WriteOffsetInvalid(wanted.offset_bytes, head.size_bytes)
         if wanted.fresh.metadata or wanted.fresh.tags:
@@ -277,7 +280,7 @@ class Appends:
             etag=appended_etag(ground.head.etag, ingested.etag) if ground.head else ingested.etag,
             version=version,
             owner=wanted.place.owner,
-            storage_class=ground.head.storage_class if ground.head else "STANDARD",
+            storage_class=ground.head.storage_class if ground.head else STANDARD,
             checksum_algorithm=checksums[0].algorithm if checksums else "",
             checksum_kind=checksums[0].kind if checksums else "",
         )

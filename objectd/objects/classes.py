@@ -5,13 +5,13 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
 
 from objectd.errors import ObjectArchived, UnknownStorageClass
-from objectd.model.records import ObjectHead, ObjectTail
+from objectd.model.records import ObjectHead, ObjectTail, Restore, Upload
 
 STANDARD = "STANDARD"
 
@@ -73,6 +73,12 @@ class StorageClass:
     place: int = 0
     zstd_level: int = 0
     restore_seconds: float | None = None
+    is_plain: bool = attrs.field(init=False)
+    """As all objects were before there were classes. Every put asks."""
+
+    @is_plain.default
+    def _plain(self) -> bool:
+        return self.name == STANDARD and not self.place and not self.zstd_level
 
     @property
     def is_archive(self) -> bool:
@@ -107,18 +113,23 @@ class Classes:
             raise UnknownStorageClass(name)
         return found
 
-    def of(self, head: ObjectHead) -> StorageClass:
-        """The class that a version has, which the configuration may no longer know: then it is
-        one like STANDARD."""
+    def of(self, head: ObjectHead | Upload) -> StorageClass:
+        """The class that a version or upload has, which the configuration may no longer know: then
+        it is one like STANDARD."""
         return self._by_name.get(head.storage_class) or StorageClass(head.storage_class)
 
-    def require_readable(self, head: ObjectHead, tail: ObjectTail, now_us: int) -> None:
+    def require_readable(
+        self, head: ObjectHead, tail: ObjectTail, now_us: Callable[[], int]
+    ) -> None:
         """Raises `ObjectArchived` for what is archived and not restored."""
         if head.storage_class == STANDARD or not self.of(head).is_archive:
             return
-        restore = tail.restore
-        if restore is None or not restore.ready_us <= now_us < restore.expires_us:
+        if not is_restored(tail.restore, now_us()):
             raise ObjectArchived(head.storage_class)
+
+
+def is_restored(restore: Restore | None, now_us: int) -> bool:
+    return restore is not None and restore.ready_us <= now_us < restore.expires_us
 
 
 def check_classes(settings: Mapping[str, ClassSettings], stores: Mapping[str, Any]) -> None:

@@ -11,7 +11,9 @@ import attrs
 from objectd.errors import (
     DeleteMarkerFound,
     InvalidOperation,
+    ObjectArchived,
     ObjectNotFound,
+    SourceArchived,
     VersionIsDeleteMarker,
 )
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
@@ -36,7 +38,7 @@ class CopySource:
     for one.
 
     Each look raises `BucketNotFound`, `ObjectNotFound`; with an id `VersionNotFound`,
-    `InvalidOperation`, `InvalidArgument`.
+    `InvalidOperation`, `InvalidArgument`; and for its bytes `SourceArchived`.
     """
 
     name: ObjectName
@@ -46,22 +48,24 @@ class CopySource:
 
     async def open(self, objects: Objects) -> OpenObject:
         """It must be closed. Raises what `Encryptions.open` raises, too."""
-        with self._not_a_marker():
+        with self._told_as_source():
             return await objects.get(
                 *self.name, version_id=self.version_id, customer_key=self.customer_key
             )
 
     async def stored(self, objects: Objects) -> tuple[Object, bytes]:
         """As `Objects.stored`."""
-        with self._not_a_marker():
-            return await objects.stored(*self.name, version_id=self.version_id)
+        with self._told_as_source():
+            found = await objects.stored(*self.name, version_id=self.version_id)
+            objects.require_readable(found[0])
+            return found
 
     async def head(self, objects: Objects) -> Object:
-        with self._not_a_marker():
+        with self._told_as_source():
             return await objects.head(*self.name, version_id=self.version_id)
 
     @contextmanager
-    def _not_a_marker(self) -> Iterator[None]:
+    def _told_as_source(self) -> Iterator[None]:
         """A delete marker is no source: that its newest version is one leaves a key without an
         object, and to name one is a mistake
         (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html)."""
@@ -71,6 +75,8 @@ class CopySource:
             raise ObjectNotFound(*self.name) from None
         except VersionIsDeleteMarker:
             raise InvalidOperation(_MARKER) from None
+        except ObjectArchived as error:
+            raise SourceArchived(error.storage_class) from None
 
 
 def check_source_size(size_bytes: int) -> None:

@@ -13,7 +13,7 @@ over, the bytes are read and stored anew.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 import attrs
@@ -40,6 +40,7 @@ from objectd.objects.annotation_rows import Recoding
 from objectd.objects.annotations import require_annotatable
 from objectd.objects.buckets import Buckets
 from objectd.objects.checksums import Declared, hasher
+from objectd.objects.classes import StorageClass
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.copy_source import CopySource, ObjectName, check_source_size
 from objectd.objects.core import Core
@@ -50,6 +51,7 @@ from objectd.objects.object import Object, OpenObject
 from objectd.objects.objects import Objects
 from objectd.objects.resealing import Resealed, resealed
 from objectd.objects.retention import check_lock
+from objectd.objects.sealing import Sealed, Secret
 from objectd.objects.settings import COPY_SOURCE_BYTES_MAX
 from objectd.objects.shield import shield
 from objectd.objects.tag_rules import check_tags
@@ -97,7 +99,13 @@ class Overrides:
         metadata = tail.metadata if self.metadata is None else dict(self.metadata)
         tags = tail.tags if self.tags is None else dict(self.tags)
         return structs.replace(
-            tail, headers=headers, metadata=metadata, tags=tags, annotations=0, lock=self.lock
+            tail,
+            headers=headers,
+            metadata=metadata,
+            tags=tags,
+            annotations=0,
+            lock=self.lock,
+            restore=None,
         )
 
 
@@ -116,8 +124,8 @@ class _SourceReplaced(Exception):
     """What was learned of the source is no longer of use."""
 
 
-class _Encrypted(Exception):
-    """The source is encrypted, which was not known."""
+class _MustOpen(Exception):
+    """The source's bytes cannot just be shared, which was not known."""
 
 
 class _Summed(NamedTuple):
@@ -138,6 +146,12 @@ class _Copying:
     conditions: Conditions
     algorithm: str
     wanted: EncryptionWanted | None
+    kept: StorageClass
+
+    @property
+    def is_onto_itself(self) -> bool:
+        name, version = self.source.name, self.source.version_id
+        return name == (self.place.name, self.key.decode()) and not version
 
     def check_source(self, source: Object) -> None:
         self.source.conditions.check_source(source.head)
@@ -170,11 +184,12 @@ class Copies:
         """Make `target` a copy of `source` (its newest version, or `source_version`), in place
         of what has that key; durable on return.
 
-        No byte is read, so the copy keeps its source's ETag, also that of a multipart object
-        (`…-N`), and its checksums. Only a `checksum_algorithm` that the source has not for
+        Where no byte has to be read, the copy keeps its source's ETag, also that of a multipart
+        object (`…-N`), and its checksums. Only a `checksum_algorithm` that the source has not for
         its whole is computed, by reading the bytes once. The conditions are judged on the
         very versions that are copied and replaced. How the source is encrypted is not copied:
-        `encryption` or the default of the target's bucket holds.
+        `encryption` or the default of the target's bucket holds; nor is its storage class. Where
+        one of the two makes it necessary, the bytes are stored anew.
         Annotations are copied unless `own` says otherwise, as they are at one moment; a copy that
         is encrypted for a customer's key cannot have any.
 
@@ -182,14 +197,17 @@ class Copies:
 
         Raises `PreconditionFailed`, `InvalidOperation` (larger than a copy may be, or onto
         itself without a change), `DamagedBlob`, what `CopySource.open` and `Overrides.check` raise,
-        `OperationAborted`, with `conditions` `ConditionalConflict`, and what `Objects.put`
-        raises for encryption.
+        `UnknownStorageClass`, `OperationAborted`, with `conditions` `ConditionalConflict`, and
+        what `Objects.put` raises for encryption.
         """
         own.check()
         is_changed = own.change_the_object or encryption is not None
         if source == target and not source_version and not is_changed:
             raise InvalidOperation(_TO_ITSELF)
         key = key_bytes(target.key)
+        kept = self._core.classes.named(own.storage_class)
+        if not kept.is_plain:
+            await features.ensure(self._core, Incompatible.STORAGE_CLASSES)
         place = await self._buckets.get(target.bucket)
         if own.lock is not None:
             await check_lock(self._core, place, own.lock)
@@ -201,27 +219,28 @@ class Copies:
             conditions,
             checksum_algorithm,
             wanted_in(place, encryption),
+            kept,
         )
         # A key for the source can only be checked by one who looks at how it is encrypted.
-        is_encrypted = copying.wanted is not None or source_customer_key is not None
+        must_open = copying.wanted is not None or source_customer_key is not None
         for _ in range(self._core.settings.commit_attempts_max):
             try:
                 with conditions.telling_conflicts():
-                    return await self._attempt(copying, is_encrypted)
+                    return await self._attempt(copying, must_open)
             except _SourceReplaced:
                 continue
-            except _Encrypted:
-                is_encrypted = True
+            except _MustOpen:
+                must_open = True
         raise OperationAborted("the source kept being replaced: try again")
 
-    async def _attempt(self, copying: _Copying, is_encrypted: bool) -> Copied:
-        if not is_encrypted:
+    async def _attempt(self, copying: _Copying, must_open: bool) -> Copied:
+        if not must_open:
             return await shield(self._copy(copying, await self._sum(copying), None))
         opened = await copying.source.open(self._objects)
         try:
             copying.check_source(opened.object)
             new = await resealed(self._core, opened, copying.wanted, copying.place, copying.key)
-            if new is None:
+            if new is None or not self._may_share(copying, opened.object):
                 return await self._store(copying, opened)
         finally:
             opened.close()
@@ -243,6 +262,7 @@ class Copies:
             size_bytes_max=COPY_SOURCE_BYTES_MAX,
             inline_bytes_max=core.settings.inline_bytes_max,
             sealed=sealed,
+            kept=copying.kept,
         )
         tail = structs.replace(
             copying.own.apply(source.tail),
@@ -252,22 +272,41 @@ class Copies:
         )
         kind = JournalKind.OBJECT_COPIED
         version = self._objects.version(
-            place, copying.key, ingested, tail, copying.conditions, kind
+            place, copying.key, ingested, tail, copying.conditions, kind, kept=copying.kept
         )
-        if copying.own.annotations and source.tail.annotations:
-            recoding = Recoding(opened.secret, sealed)
-            uid, used = version.head.version, False
-
-            async def annotated(batch: Batch, tail: ObjectTail) -> ObjectTail:
-                nonlocal used
-                if used:  # what the attempt before has put beneath the id is the collector's
-                    raise _SourceReplaced
-                used = True
-                count = await self._annotate(copying, source, batch, uid, recoding)
-                return structs.replace(tail, annotations=count)
-
-            version = attrs.evolve(version, complete=annotated)
+        complete = self._completion(copying, source, version.head.version, opened.secret, sealed)
+        version = attrs.evolve(version, complete=complete)
         return _copied(await shield(version.put()), source)
+
+    def _completion(
+        self,
+        copying: _Copying,
+        source: Object,
+        uid: bytes,
+        secret: Secret | None,
+        sealed: Sealed | None,
+    ) -> Callable[[Batch, ObjectTail], Awaitable[ObjectTail]]:
+        """What has to be done in the commit of bytes that were stored anew, from that source."""
+        is_annotated = copying.own.annotations and source.tail.annotations > 0
+        used = False
+
+        async def complete(batch: Batch, tail: ObjectTail) -> ObjectTail:
+            nonlocal used
+            if copying.is_onto_itself:
+                # What was put there since would be lost, and not to a newer version.
+                again = await copying.source.head(self._objects)
+                if again.head.version != source.head.version:
+                    raise _SourceReplaced
+            if not is_annotated:
+                return tail
+            if used:  # what the attempt before has put beneath the id is the collector's
+                raise _SourceReplaced
+            used = True
+            recoding = Recoding(secret, sealed)
+            count = await self._annotate(copying, source, batch, uid, recoding)
+            return structs.replace(tail, annotations=count)
+
+        return complete
 
     async def _sum(self, copying: _Copying) -> _Summed | None:
         """The checksum that the copy shall have; read if need be, and before the locks."""
@@ -305,7 +344,9 @@ class Copies:
                 tail = structs.replace(tail, encryption=new.encryption)
                 head = structs.replace(head, etag=new.etag)
             elif tail.encryption is not None:
-                raise _Encrypted
+                raise _MustOpen
+            if not self._may_share(copying, source):
+                raise _MustOpen
             if summed is not None:
                 if summed.version != head.version:
                     raise _SourceReplaced
@@ -322,7 +363,7 @@ class Copies:
                 modified_us=core.now_us(),
                 version=version,
                 owner=place.owner,
-                storage_class=copying.own.storage_class or "STANDARD",
+                storage_class=copying.kept.name,
                 checksum_algorithm=checksum.algorithm if checksum else "",
                 checksum_kind=checksum.kind if checksum else "",
             )
@@ -332,6 +373,12 @@ class Copies:
 
         async with core.locks.holding(keys.object_(place.bucket_id, copying.key)):
             return await core.writer.transact(decide)
+
+    def _may_share(self, copying: _Copying, source: Object) -> bool:
+        """The source's bytes are where, and as, those of the copy have to be."""
+        if isinstance(source.tail.source, (InRow, Nothing)):
+            return True
+        return self._core.classes.of(source.head).keeps_like(copying.kept)
 
     async def _annotate(
         self,

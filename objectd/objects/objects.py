@@ -32,6 +32,7 @@ from objectd.model.records import (
 from objectd.objects import features
 from objectd.objects.buckets import Buckets
 from objectd.objects.checksums import NOTHING_DECLARED, Declared
+from objectd.objects.classes import STANDARD, StorageClass
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.core import Core
 from objectd.objects.current import read_current
@@ -87,6 +88,7 @@ class Objects:
         conditions: Conditions = NO_CONDITIONS,
         lock: Lock | None = None,
         encryption: EncryptionWanted | None = None,
+        storage_class: str = STANDARD,
         whole: Callable[[], bytes | None] = _not_there,
     ) -> Object:
         """Store an object, in place of the one that has the key.
@@ -103,7 +105,8 @@ class Objects:
         `EntityTooLarge`, `InvalidArgument`, `OperationAborted`, `StoreFull`; with conditions
         `PreconditionFailed`, `ObjectNotFound` and, for `OperationAborted`,
         `ConditionalConflict`; with a lock, `InvalidOperation` for a bucket without Object Lock;
-        with encryption `EncryptionBlocked` and what `Encryptions.new` raises.
+        with encryption `EncryptionBlocked` and what `Encryptions.new` raises; and
+        `UnknownStorageClass`.
         """
         raw_key = key_bytes(key)
         if metadata:
@@ -115,6 +118,9 @@ class Objects:
             await check_lock(self._core, place, lock)
         if lock is not None or place.default_retention is not None:
             declared.require_for_lock("Put Object")
+        kept = self._core.classes.named(storage_class)
+        if not kept.is_plain:
+            await features.ensure(self._core, Incompatible.STORAGE_CLASSES)
         sealed: Sealed | None = None
         if encryption is not None or place.encryption is not None:
             wanted = wanted_in(place, encryption)
@@ -125,7 +131,7 @@ class Objects:
             (await read_current(self._core, place, raw_key)).check(conditions, bucket)
         data = body if isinstance(body, bytes) else whole()
         ingested = await self._ingested(
-            body if data is None else data, declared, size_bytes, sealed
+            body if data is None else data, declared, size_bytes, sealed, kept
         )
         checksums = (ingested.checksum,)
         source = InRow() if ingested.payload else Nothing()
@@ -134,7 +140,7 @@ class Objects:
         )
         if sealed is not None:
             tail = structs.replace(tail, encryption=sealed.encryption)
-        version = self.version(place, raw_key, ingested, tail, conditions)
+        version = self.version(place, raw_key, ingested, tail, conditions, kept=kept)
         with conditions.telling_conflicts():
             return await shield(version.put())
 
@@ -144,6 +150,7 @@ class Objects:
         declared: Declared,
         size_bytes: int | None,
         sealed: Sealed | None,
+        kept: StorageClass,
     ) -> Ingested:
         core = self._core
         inline_bytes_max = core.settings.inline_bytes_max
@@ -156,6 +163,7 @@ class Objects:
             size_bytes_max=OBJECT_PUT_BYTES_MAX,
             inline_bytes_max=inline_bytes_max,
             sealed=sealed,
+            kept=kept,
         )
 
     async def head(self, bucket: str, key: str, *, version_id: str = "") -> Object:
@@ -184,12 +192,16 @@ class Objects:
         *,
         version_id: str = "",
         customer_key: CustomerKey | None = None,
+        archived: bool = False,
     ) -> OpenObject:
-        """Open an object for reading; it must be closed. Raises as `head`, and as
-        `Encryptions.open`."""
+        """Open an object for reading; it must be closed. Raises as `head`, as
+        `Encryptions.open`, and `ObjectArchived`; with `archived` not, for those who ask for
+        its parts and for no byte."""
         ticket = self._core.reads.begin()
         try:
             object_, payload = await self.stored(bucket, key, version_id=version_id)
+            if object_.head.storage_class != STANDARD and not archived:
+                self.require_readable(object_)
             secret: Secret | None = None
             if object_.tail.encryption is not None or customer_key is not None:
                 secret = await self._core.encryptions.open(object_.tail.encryption, customer_key)
@@ -239,6 +251,11 @@ class Objects:
         any_condition = next((each.conditions for each in wanted if each.conditions), None)
         with (any_condition or NO_CONDITIONS).telling_conflicts():
             return await shield(delete_all(self._core, place, raw_keys, wanted))
+
+    def require_readable(self, object_: Object) -> None:
+        """Raises `ObjectArchived`."""
+        core = self._core
+        core.classes.require_readable(object_.head, object_.tail, core.now_us)
 
     async def _require(self, bucket: str, key: bytes, name: BucketName, version_id: str) -> Found:
         named = Key(bucket, name.bucket_id, key)
@@ -290,6 +307,8 @@ class Objects:
         tail: ObjectTail,
         conditions: Conditions,
         kind: JournalKind = JournalKind.OBJECT_PUT,
+        *,
+        kept: StorageClass,
     ) -> Version:
         """A version of these bytes, which is yet to be put."""
         core, checksum = self._core, ingested.checksum
@@ -299,6 +318,7 @@ class Objects:
             etag=ingested.etag,
             version=core.ids.uid(),
             owner=bucket.owner,
+            storage_class=kept.name,
             checksum_algorithm=checksum.algorithm,
             checksum_kind=checksum.kind,
         )

@@ -94,7 +94,10 @@ class PartCopies:
             check_source_size(stop - start)
             algorithm = upload.checksum_algorithm or DEFAULT_ALGORITHM
             whole = None
-            if upload.encryption is None and opened.secret is None and customer_key is None:
+            classes = self._core.classes
+            is_alike = classes.of(found.head).keeps_like(classes.of(upload))
+            is_encrypted = upload.encryption or opened.secret or customer_key
+            if is_alike and not is_encrypted:
                 whole = await self._whole_blob(found, start, stop, algorithm)
             if whole is not None:
                 try:

@@ -52,6 +52,7 @@ from objectd.objects.objects import Objects
 from objectd.objects.part_copying import PartCopies
 from objectd.objects.reads import Reads
 from objectd.objects.renaming import Renames
+from objectd.objects.restoring import Restores
 from objectd.objects.settings import ObjectSettings
 from objectd.objects.shield import shield
 from objectd.objects.tags import Tags
@@ -85,6 +86,7 @@ class ObjectStore:
     part_copies: PartCopies
     renames: Renames
     loads: Loads
+    restores: Restores
     tags: Tags
     annotations: Annotations
     versions: Versions
@@ -278,6 +280,7 @@ def assemble(core: Core, format_: Format) -> ObjectStore:
         part_copies=PartCopies(core, objects, uploads),
         renames=Renames(core, buckets),
         loads=Loads(core, buckets),
+        restores=Restores(core, buckets, versions),
         tags=Tags(versions, configurations),
         annotations=Annotations(core, buckets),
         versions=versions,

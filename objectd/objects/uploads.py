@@ -46,6 +46,7 @@ from objectd.objects.checksums import (
     checksum_mismatch,
     multipart_checksum,
 )
+from objectd.objects.classes import STANDARD
 from objectd.objects.core import Core
 from objectd.objects.damage import decoded
 from objectd.objects.encryption import CustomerKey, EncryptionWanted, wanted_in
@@ -109,6 +110,7 @@ class Uploads:
         checksum_algorithm: str = "",
         checksum_kind: str = "",
         lock: Lock | None = None,
+        storage_class: str = STANDARD,
     ) -> UploadId:
         """As `begin`, for those who need no more than the id."""
         upload = await self.begin(
@@ -120,6 +122,7 @@ class Uploads:
             checksum_algorithm=checksum_algorithm,
             checksum_kind=checksum_kind,
             lock=lock,
+            storage_class=storage_class,
         )
         return UploadId(upload.started_us, upload.upload)
 
@@ -135,11 +138,12 @@ class Uploads:
         checksum_kind: str = "",
         lock: Lock | None = None,
         encryption: EncryptionWanted | None = None,
+        storage_class: str = STANDARD,
     ) -> Upload:
         """Begin an upload; `lock` is that of the object when it is complete. Its parts share a
         data key. Raises `BucketNotFound`, `KeyTooLong`, `MetadataTooLarge`, `InvalidTag`,
         `InvalidOperation` for a checksum that cannot be had of parts, or a lock in a bucket
-        without Object Lock, and what `Objects.put` raises for encryption."""
+        without Object Lock, `UnknownStorageClass`, and what `Objects.put` raises for encryption."""
         raw_key = key_bytes(key)
         check_metadata(metadata or {})
         check_tags(tags or {})
@@ -147,6 +151,9 @@ class Uploads:
         place = await self._buckets.get(bucket)
         if lock is not None:
             await check_lock(self._core, place, lock)
+        kept = self._core.classes.named(storage_class)
+        if not kept.is_plain:
+            await features.ensure(self._core, Incompatible.STORAGE_CLASSES)
         wanted = wanted_in(place, encryption)
         sealed = None
         if wanted is not None:
@@ -157,7 +164,7 @@ class Uploads:
             upload=self._core.ids.uid(),
             owner=place.owner,
             started_us=self._core.now_us(),
-            storage_class="STANDARD",
+            storage_class=kept.name,
             headers=headers,
             metadata=dict(metadata or {}),
             tags=dict(tags or {}),
@@ -225,6 +232,7 @@ class Uploads:
             size_bytes_max=PART_BYTES_MAX,
             inline_bytes_max=-1,
             sealed=sealed,
+            kept=self._core.classes.of(upload),
         )
         part = await shield(self._put_part(place, number, ingested, sealed))
         return StoredPart(part, upload.encryption)

@@ -123,6 +123,7 @@ NoSuchWebsiteConfiguration 404 The specified bucket does not have a website conf
 NotImplemented 501 A header or query you provided implies functionality that is not implemented
 NotModified 304 Not Modified
 ObjectLockConfigurationNotFoundError 404 Object Lock configuration does not exist for this
+ObjectNotInActiveTierError 403 The source object of the COPY action is not in the active tier.
     bucket
 OperationAborted 409 A conflicting conditional operation is currently in progress against this
     resource. Please try again.

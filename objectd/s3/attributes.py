@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from msgspec import structs
 
 from objectd.auth.encodings import without_aws_chunked
-from objectd.model.records import Checksum, Headers
+from objectd.model.records import Checksum, Headers, ObjectHead
 from objectd.objects import Object
+from objectd.objects.classes import STANDARD
 from objectd.objects.reading import parts_count
-from objectd.protocol.errors import S3Error
 from objectd.s3.body import encoded
 
 DEFAULT_CONTENT_TYPE = "binary/octet-stream"
@@ -61,6 +61,7 @@ def part_count(object_: Object) -> int:
     return parts_count(object_.tail.source)
 
 
-def require_standard(storage_class: str) -> None:
-    if storage_class != "STANDARD":
-        raise S3Error("NotImplemented", f"Storage class {storage_class} is not implemented.")
+def shown_class(head: ObjectHead) -> str | None:
+    """AWS tells of every class but STANDARD.
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html"""
+    return head.storage_class if head.storage_class != STANDARD else None

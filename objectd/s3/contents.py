@@ -8,14 +8,19 @@ object. `contrib/bench/listing.py` measures both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from string import ascii_letters, digits
+from typing import Any, TypeVar
 
 from objectd.model.records import ObjectHead
 from objectd.objects import ListedObject, ListedVersion
 from objectd.protocol.quirks import url_encoded
 from objectd.protocol.scalars import MINUTE_US, SECOND_US, SECONDS_OF_MINUTE, iso_8601_minute
 from objectd.protocol.xml_text import Markup, escape
+
+_L = TypeVar("_L", ListedObject, ListedVersion)
+
+NOTHING_MORE: Mapping[Any, str] = {}
 
 _SEPARATOR = "\n"
 _PLAIN = (ascii_letters + digits + "_.~/*-" + _SEPARATOR).encode()
@@ -26,10 +31,14 @@ _CHANGED_MAX = 16
 
 
 def contents(
-    objects: Sequence[ListedObject], *, encoding: str | None, owner_id: Callable[[int], str] | None
+    objects: Sequence[ListedObject],
+    *,
+    encoding: str | None,
+    owner_id: Callable[[int], str] | None,
+    also: Mapping[ListedObject, str] = NOTHING_MORE,
 ) -> Markup:
     """The elements `Contents`. Without `owner_id`, which gives the canonical id of an account,
-    owners are not shown."""
+    owners are not shown. `also` has further elements of some of them."""
     heads = [listed.head for listed in objects]
     keys = _encoded([listed.key for listed in objects], _encoding(encoding))
     etags = _encoded([head.etag for head in heads], escape)
@@ -50,11 +59,16 @@ def contents(
             f"<LastModified>{minute_text}{SECONDS_OF_MINUTE[second]}</LastModified>"
             f"<ETag>&quot;{etag}&quot;</ETag><Size>{head.size_bytes}</Size>{end}</Contents>"
         )
+    _add(lines, objects, also, "</Contents>")
     return Markup("".join(lines))
 
 
 def versions(
-    found: Sequence[ListedVersion], *, encoding: str | None, owner_id: Callable[[int], str]
+    found: Sequence[ListedVersion],
+    *,
+    encoding: str | None,
+    owner_id: Callable[[int], str],
+    also: Mapping[ListedVersion, str] = NOTHING_MORE,
 ) -> Markup:
     """The elements `Version` and `DeleteMarker`, as AWS has them: both in one order, by key and
     of each key the newest first. So both are given to the document as its `Versions`."""
@@ -85,7 +99,16 @@ def versions(
                 f"<Version>{line}<ETag>&quot;{etag}&quot;</ETag>"
                 f"<Size>{head.size_bytes}</Size>{end}</Version>"
             )
+    _add(lines, found, also, "</Version>")
     return Markup("".join(lines))
+
+
+def _add(lines: list[str], listed: Sequence[_L], also: Mapping[_L, str], end: str) -> None:
+    """What few lines of few pages have is added when they are made."""
+    if also:
+        for index, each in enumerate(listed):
+            if each in also:
+                lines[index] = lines[index].removesuffix(end) + also[each] + end
 
 
 def common_prefixes(prefixes: Sequence[str], *, encoding: str | None) -> Markup:

@@ -14,7 +14,6 @@ from objectd.protocol.errors import S3Error, invalid_argument
 from objectd.s3.attributes import (
     kept_headers,
     part_count,
-    require_standard,
     shown_checksums,
 )
 from objectd.s3.buckets import require_private
@@ -98,7 +97,6 @@ async def copy_object(
     **headers: str,
 ) -> Answer:
     require_private(ACL)
-    require_standard(StorageClass or "STANDARD")
     metadata_is_own = _is_replaced("metadata", MetadataDirective)
     tags_are_own = _is_replaced("tagging", TaggingDirective)
     redirect = WebsiteRedirectLocation

@@ -45,6 +45,7 @@ CODES: dict[type[ObjectdError], str] = {
     errors.KeyServiceFailed: "ServiceUnavailable",
     errors.KeyTooLong: "KeyTooLongError",
     errors.MetadataTooLarge: "MetadataTooLarge",
+    errors.NotArchived: "InvalidObjectState",
     errors.NotModified: "NotModified",
     errors.ObjectArchived: "InvalidObjectState",
     errors.ObjectLockConfigurationNotFound: "ObjectLockConfigurationNotFoundError",
@@ -55,6 +56,8 @@ CODES: dict[type[ObjectdError], str] = {
     errors.OutcomeUnknown: "ServiceUnavailable",
     errors.PartNotFound: "InvalidPartNumber",
     errors.PreconditionFailed: "PreconditionFailed",
+    errors.RestoreInProgress: "RestoreAlreadyInProgress",
+    errors.SourceArchived: "ObjectNotInActiveTierError",
     errors.StoreBusy: "SlowDown",
     errors.StoreFull: "InsufficientStorage",
     errors.TokenMismatch: "IdempotentParameterMismatch",
@@ -85,6 +88,8 @@ def _message(error: ObjectdError) -> str | None:
     match error:
         case errors.InvalidArgument() | errors.InvalidBucketName() | errors.InvalidOperation():
             return str(error)
+        case errors.NotArchived():
+            return str(error)
         case errors.InvalidTag() | errors.TooManyTags():
             return str(error)
         case errors.BucketStateInvalid() | errors.ObjectLocked():
@@ -114,7 +119,10 @@ def _extra(error: ObjectdError) -> dict[str, str]:
             return {"Key": key, "VersionId": version_id}
         case errors.VersionIsDeleteMarker():
             return {"ResourceType": "DeleteMarker"}
-        case errors.ObjectArchived(storage_class=storage_class):
+        case (
+            errors.ObjectArchived(storage_class=storage_class)
+            | errors.NotArchived(storage_class=storage_class)
+        ):
             return {"StorageClass": storage_class}
         case errors.UploadNotFound(upload_id=upload_id):
             return {"UploadId": upload_id}

@@ -33,6 +33,7 @@ from objectd.s3.lifecycle import expiration_text, shown_expiration
 from objectd.s3.operations import OPERATIONS, Operation
 from objectd.s3.plain import Plain
 from objectd.s3.reading import shown
+from objectd.s3.restoring import restore_text
 from objectd.web.application import RequestBody
 
 CarryOut: TypeAlias = Callable[[Operation, Protocol, Call, dict[str, object]], Awaitable[Response]]
@@ -163,6 +164,9 @@ class HotLeaf:
             result.update(await shown_expiration(self._store, object_))
             rendered = compiled(self._model, "GetObject").render(result, status)
             lines = known.keep(object_, header_text.lines(without_length(rendered.headers)))
+        if object_.tail.restore is not None:  # of which time tells
+            text = restore_text(self._store, object_.tail)
+            lines += b"x-amz-restore: %b\r\n" % text.encode() if text else b""
         return lines + self._ids(request)
 
 

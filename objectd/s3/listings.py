@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 from binascii import crc32
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from objectd.errors import KeyTooLong
-from objectd.objects.listing import after_key, after_marker
+from objectd.objects.listing import ListedObject, ObjectPage, after_key, after_marker
 from objectd.objects.settings import KEY_BYTES_MAX, LIST_ENTRIES_MAX
+from objectd.objects.version_listing import ListedVersion
 from objectd.protocol.errors import S3Error, invalid_argument
 from objectd.s3.call import Answer, Call, canonical_id
-from objectd.s3.contents import common_prefixes, contents, versions
+from objectd.s3.contents import NOTHING_MORE, common_prefixes, contents, versions
+from objectd.s3.restoring import restore_status
 
 _TOKEN_VERSION = b"\x01"
 _TOKEN_HEAD_BYTES = len(_TOKEN_VERSION) + 4
@@ -39,6 +41,7 @@ async def list_objects(
         entries_max=page_entries_max,
     )
     truncated = page.next_position is not None
+    also = await _statuses_of_objects(call, Bucket, page, OptionalObjectAttributes)
     return Answer(
         {
             "Name": Bucket,
@@ -49,7 +52,9 @@ async def list_objects(
             "Delimiter": Delimiter or None,
             "EncodingType": EncodingType,
             "IsTruncated": truncated,
-            "Contents": contents(page.objects, encoding=EncodingType, owner_id=_owner_ids(call)),
+            "Contents": contents(
+                page.objects, encoding=EncodingType, owner_id=_owner_ids(call), also=also
+            ),
             "CommonPrefixes": common_prefixes(page.prefixes, encoding=EncodingType),
         }
     )
@@ -85,6 +90,7 @@ async def list_objects_v2(
     following = None
     if page.next_position is not None:
         following = continuation_token(page.next_position)
+    also = await _statuses_of_objects(call, Bucket, page, OptionalObjectAttributes)
     return Answer(
         {
             "Name": Bucket,
@@ -101,6 +107,7 @@ async def list_objects_v2(
                 page.objects,
                 encoding=EncodingType,
                 owner_id=_owner_ids(call) if FetchOwner else None,
+                also=also,
             ),
             "CommonPrefixes": common_prefixes(page.prefixes, encoding=EncodingType),
         }
@@ -136,6 +143,10 @@ async def list_object_versions(
         entries_max=page_entries_max,
     )
     next_key, next_version = page.next_markers
+    also: Mapping[ListedVersion, str] = NOTHING_MORE
+    if OptionalObjectAttributes:
+        restores = await call.store.restores.of_versions(Bucket, page.versions)
+        also = {each: restore_status(call.store, r) for each, r in restores.items()}
     return Answer(
         {
             "Name": Bucket,
@@ -148,7 +159,9 @@ async def list_object_versions(
             "Delimiter": Delimiter or None,
             "EncodingType": EncodingType,
             "IsTruncated": page.more,
-            "Versions": versions(page.versions, encoding=EncodingType, owner_id=_owner_ids(call)),
+            "Versions": versions(
+                page.versions, encoding=EncodingType, owner_id=_owner_ids(call), also=also
+            ),
             "CommonPrefixes": common_prefixes(page.prefixes, encoding=EncodingType),
         }
     )
@@ -168,8 +181,7 @@ def entries_max(asked: int) -> int:
 
 
 def _check_optional(attributes: Sequence[str]) -> None:
-    """`RestoreStatus` is told of objects that are being brought back from an archive: there
-    is none here, so it is never shown."""
+    """There is but `RestoreStatus`."""
     for attribute in attributes:
         if attribute != "RestoreStatus":
             raise invalid_argument(
@@ -177,6 +189,15 @@ def _check_optional(attributes: Sequence[str]) -> None:
                 attribute,
                 "Invalid attribute name specified",
             )
+
+
+async def _statuses_of_objects(
+    call: Call, bucket: str, page: ObjectPage, attributes: Sequence[str]
+) -> Mapping[ListedObject, str]:
+    if not attributes:
+        return NOTHING_MORE
+    restores = await call.store.restores.of_objects(bucket, page.objects)
+    return {each: restore_status(call.store, restore) for each, restore in restores.items()}
 
 
 def _owner_ids(call: Call) -> Callable[[int], str]:

@@ -10,11 +10,12 @@ from objectd.errors import BadDigest, InvalidArgument
 from objectd.model.records import Checksum, Part, Upload
 from objectd.objects import ListedPart, UploadId
 from objectd.objects.checksums import multipart_checksum
+from objectd.objects.classes import STANDARD
 from objectd.objects.completing import DeclaredObject
 from objectd.objects.encryption import check_customer_key
 from objectd.objects.settings import LIST_ENTRIES_MAX, PART_NUMBER_MAX
 from objectd.protocol.errors import S3Error
-from objectd.s3.attributes import kept_headers, require_standard, shown_checksums
+from objectd.s3.attributes import kept_headers, shown_checksums
 from objectd.s3.body import declared, decoded
 from objectd.s3.buckets import require_private
 from objectd.s3.call import Answer, Call, canonical_id
@@ -45,12 +46,11 @@ async def create_multipart_upload(
     ObjectLockLegalHoldStatus: str = "",
     ObjectLockMode: str = "",
     ObjectLockRetainUntilDate: int | None = None,
-    StorageClass: str = "STANDARD",
+    StorageClass: str = STANDARD,
     Tagging: str = "",
     **headers: str,
 ) -> Answer:
     require_private(ACL)
-    require_standard(StorageClass)
     algorithm, kind = multipart_checksum(ChecksumAlgorithm, ChecksumType)
     wanted = encryption_wanted(call, headers, BucketKeyEnabled)
     upload = await call.store.uploads.begin(
@@ -63,6 +63,7 @@ async def create_multipart_upload(
         checksum_kind=kind,
         lock=given_lock(ObjectLockMode, ObjectLockRetainUntilDate, ObjectLockLegalHoldStatus),
         encryption=wanted,
+        storage_class=StorageClass,
     )
     return Answer(
         {

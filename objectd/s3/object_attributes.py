@@ -37,7 +37,9 @@ async def get_object_attributes(
     if not wanted <= {*_ATTRIBUTES}:
         raise S3Error("InvalidArgument", "Invalid attribute name specified.")
     key = customer_key(call, given)
-    opened = await call.store.objects.get(Bucket, Key, version_id=VersionId, customer_key=key)
+    opened = await call.store.objects.get(
+        Bucket, Key, version_id=VersionId, customer_key=key, archived=True
+    )
     try:
         found = opened.object
         shown = {

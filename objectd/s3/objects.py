@@ -8,6 +8,7 @@ from typing import cast
 
 from objectd.errors import InvalidArgument, KeyTooLong, ObjectdError
 from objectd.objects import Object
+from objectd.objects.classes import STANDARD
 from objectd.objects.conditions import Conditions
 from objectd.objects.deleting import Unwanted
 from objectd.objects.names import key_bytes
@@ -16,7 +17,6 @@ from objectd.objects.versions import Deleted
 from objectd.protocol.errors import S3Error
 from objectd.s3.attributes import (
     kept_headers,
-    require_standard,
     shown_checksums,
 )
 from objectd.s3.body import declared
@@ -43,22 +43,23 @@ async def put_object(
     ObjectLockLegalHoldStatus: str = "",
     ObjectLockMode: str = "",
     ObjectLockRetainUntilDate: int | None = None,
-    StorageClass: str = "STANDARD",
+    StorageClass: str = STANDARD,
     Tagging: str = "",
     WriteOffsetBytes: int | None = None,
     **headers: str,
 ) -> Answer:
     require_private(ACL)
-    require_standard(StorageClass)
     lock = given_lock(ObjectLockMode, ObjectLockRetainUntilDate, ObjectLockLegalHoldStatus)
     wanted = encryption_wanted(call, headers, BucketKeyEnabled)
-    put = partial(call.store.objects.put, lock=lock, encryption=wanted)
+    put = partial(call.store.objects.put, lock=lock, encryption=wanted, storage_class=StorageClass)
     store: Callable[..., Awaitable[Object]] = put
     if WriteOffsetBytes is not None:
         if lock is not None:
             raise S3Error("InvalidRequest", "An append cannot lock what it appends to.")
         if wanted is not None:
             raise S3Error("InvalidRequest", "What is appended cannot be encrypted.")
+        if StorageClass != STANDARD:
+            raise S3Error("InvalidRequest", "An append cannot choose a storage class.")
         store = partial(call.store.appends.append, offset_bytes=WriteOffsetBytes)
     stored = await store(
         Bucket,

@@ -28,6 +28,7 @@ from objectd.s3 import (
     objects,
     reading,
     renaming,
+    restoring,
     tagging,
     versioning,
 )
@@ -132,6 +133,12 @@ OPERATIONS: dict[str, Operation] = {
             ignored=(_PAYER,),
         ),
         _row("s3:PutObject", renaming.rename_object),
+        _row(
+            "s3:RestoreObject",
+            restoring.restore_object,
+            of_body=("ChecksumAlgorithm",),
+            ignored=(_PAYER,),
+        ),
         _row("s3:DeleteObject", objects.delete_object, ignored=(_PAYER,)),
         _row(
             "s3:PutObject",

@@ -11,6 +11,7 @@ from objectd.protocol.errors import S3Error
 from objectd.s3.attributes import (
     part_count,
     shown_checksums,
+    shown_class,
     shown_headers,
 )
 from objectd.s3.call import Answer, Call
@@ -19,6 +20,7 @@ from objectd.s3.lifecycle import shown_expiration
 from objectd.s3.multipart import require_part_number
 from objectd.s3.object_lock import shown_lock
 from objectd.s3.ranges import resolve_range
+from objectd.s3.restoring import shown_restore
 
 
 async def get_object(
@@ -45,6 +47,7 @@ async def get_object(
         part = None if PartNumber is None else await opened.part(PartNumber)
         result, status, start, stop = shown(opened.object, part, Range, ChecksumMode)
         result.update(await shown_expiration(call.store, opened.object))
+        result.update(shown_restore(call.store, opened.object.tail))
     except BaseException:
         opened.close()
         raise
@@ -79,7 +82,9 @@ async def head_object(
         conditions.check_read(found.head)
         part = None
     else:
-        opened = await call.store.objects.get(Bucket, Key, version_id=VersionId, customer_key=key)
+        opened = await call.store.objects.get(
+            Bucket, Key, version_id=VersionId, customer_key=key, archived=True
+        )
         try:
             found = opened.object
             conditions.check_read(found.head)
@@ -88,6 +93,7 @@ async def head_object(
             opened.close()
     result, status, _, _ = shown(found, part, Range, ChecksumMode)
     result.update(await shown_expiration(call.store, found))
+    result.update(shown_restore(call.store, found.tail))
     result.update(_overrides(others), **shown_key(key))
     return Answer(result, status=status)
 
@@ -121,6 +127,7 @@ def shown(
         "TagCount": len(object_.tail.tags) or None,
         "PartsCount": part_count(object_) or None if part is not None else None,
         "VersionId": object_.version_id or None,
+        "StorageClass": shown_class(object_.head),
         **shown_headers(object_.tail.headers),
         **shown_lock(object_.tail.lock),
         **shown_encryption(object_.tail.encryption),

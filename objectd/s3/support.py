@@ -38,7 +38,8 @@ REMARKS: Mapping[str, str] = {
     "ExpectedBucketOwner": "the number of an account with 12 digits; that of root is 1",
     "ObjectOwnership": "`BucketOwnerEnforced` only",
     "Range": "one range; several are answered with the whole object, as on AWS",
-    "StorageClass": "`STANDARD` only",
+    "StorageClass": "those that are configured: `docs/storage-classes.md`",
+    "RestoreRequest": "`Days`, and `GlacierJobParameters`, of which the tier decides nothing",
     "RenameSource": "a key, or `/` bucket `/` key",
     "VersioningConfiguration": "`MfaDelete` may be `Disabled`, which it is",
     "WriteOffsetBytes": "in every bucket; the ETag is chained: MD5 of the old one's and of the "

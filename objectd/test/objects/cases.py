@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import attrs
@@ -16,6 +17,7 @@ from objectd.interfaces import BlobFile, Commit, Entry, IKeyManager, Row, Scan, 
 from objectd.metadata.memory import MemoryMetadata
 from objectd.model import keys
 from objectd.objects import ListedPart, ObjectSettings, ObjectStore, open_store
+from objectd.objects.classes import ClassSettings
 from objectd.objects.locks import KeyLocks
 from objectd.objects.opening import run_at_once
 from objectd.objects.store import assemble
@@ -105,6 +107,7 @@ class StoreCase(SynchronousTestCase):
 
     settings = SETTINGS
     key_manager: IKeyManager | None = None
+    classes: Mapping[str, ClassSettings] = MappingProxyType({})
 
     def setUp(self) -> None:
         self.metadata = self.make_metadata()
@@ -137,6 +140,7 @@ class StoreCase(SynchronousTestCase):
             uptime=lambda: self.uptime,
             settings=self.settings,
             key_manager=self.key_manager,
+            classes=self.classes,
         )
 
     def ok(self, work: Awaitable[_T]) -> _T:

@@ -203,7 +203,7 @@ class CopyObjectTests(CopyTestCase):
         self.not_copied("InvalidArgument", MetadataDirective="MOVE")
         self.not_copied("InvalidArgument", TaggingDirective="MOVE")
         self.not_copied("InvalidArgument", ServerSideEncryption="aws:fsx")
-        self.not_copied("NotImplemented", StorageClass="GLACIER")
+        self.not_copied("InvalidStorageClass", StorageClass="SNOW")
         self.not_copied("AccessControlListNotSupported", ACL="public-read")
         self.not_copied("InvalidRequest", ChecksumAlgorithm="CRC16")
         self.refused(
