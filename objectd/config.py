@@ -9,7 +9,7 @@ checked against the settings of that provider.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
@@ -22,7 +22,7 @@ from objectd.errors import ConfigurationInvalid
 from objectd.interfaces import Host, IProvider
 from objectd.plugins import provider
 
-__all__ = ["Choice", "ConfigurationFile", "Place", "checked"]
+__all__ = ["Choice", "ConfigurationFile", "Place", "checked", "chosen"]
 
 _Settings = TypeVar("_Settings")
 
@@ -103,20 +103,32 @@ class ConfigurationFile:
 
     def choice(self, kind: str, default: str) -> Choice:
         """The provider that the section [kind] names, with what else stands there."""
-        place = Place(self.name, kind)
-        table = dict(self._table(kind))
-        name = _value(str, table.pop("provider", default), place.at("provider"))
-        try:
-            found = provider(kind, name)
-        except ConfigurationInvalid as error:
-            raise place.at("provider").error(str(error)) from error
-        return Choice(found, checked(found.settings_type(), table, place))
+        return chosen(kind, default, self._table(kind), Place(self.name, kind))
+
+    def within(self, section: str) -> Iterator[tuple[str, Mapping[str, object], Place]]:
+        """The sections [section.NAME]: their names, what stands there, and where that is."""
+        for name, table in self._table(section).items():
+            if not isinstance(table, dict):
+                key = Place(self.name, section, name)
+                raise key.error(f"there are only sections here: write [{section}.NAME]")
+            yield name, table, Place(self.name, f"{section}.{name}")
 
     def _table(self, name: str) -> Mapping[str, object]:
         table = self.tables.get(name, {})
         if not isinstance(table, dict):
             raise Place(self.name).error(f"{name} is a section: write [{name}]")
         return table
+
+
+def chosen(kind: str, default: str, table: Mapping[str, object], place: Place) -> Choice:
+    """The provider of this kind that a table names, with what else stands there."""
+    given = dict(table)
+    name = _value(str, given.pop("provider", default), place.at("provider"))
+    try:
+        found = provider(kind, name)
+    except ConfigurationInvalid as error:
+        raise place.at("provider").error(str(error)) from error
+    return Choice(found, checked(found.settings_type(), given, place))
 
 
 def checked(settings_type: type[_Settings], table: Mapping[str, object], place: Place) -> _Settings:

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from objectd.background.settings import CollectionSettings, LifecycleSettings
-from objectd.config import Choice, ConfigurationFile
+from objectd.config import Choice, ConfigurationFile, Place, checked, chosen
 from objectd.errors import InvalidArgument
+from objectd.objects.classes import DEFAULTS, ClassMistake, ClassSettings, check_classes
 from objectd.objects.encryption import EncryptionSettings
 from objectd.objects.settings import ObjectSettings
 from objectd.web.address import Address
 from objectd.web.limits import Deadlines, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 __all__ = [
     "A_WORKER_A_CORE",
@@ -34,6 +35,8 @@ A_WORKER_A_CORE = -1
 _DOMAIN = re.compile(
     r"(?=.{1,255}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
 )
+
+_STORE = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
 def _every_address(instance: object, field: attrs.Attribute[Any], value: Sequence[str]) -> None:
@@ -82,7 +85,9 @@ class ServerSettings:
 
 @attrs.frozen
 class Configuration:
-    """The sections of the file. Without a section [tls] there is no TLS."""
+    """The sections of the file. Without a section [tls] there is no TLS. `stores` has the
+    sections [stores.NAME], further blob stores by their names, and `classes` all storage classes
+    that there are, those of sections [classes.NAME] as these say."""
 
     server: ServerSettings
     limits: Limits
@@ -96,6 +101,8 @@ class Configuration:
     credentials: Choice
     keys: Choice
     tls: Choice | None
+    stores: Mapping[str, Choice]
+    classes: Mapping[str, ClassSettings]
 
     def differences(self, other: Configuration) -> list[str]:
         """What of the two differs: sections, and in [server] each key."""
@@ -146,6 +153,7 @@ def load(
 def configuration_of(file: ConfigurationFile) -> Configuration:
     """Check everything that the file says. Raises `ConfigurationInvalid`."""
     file.refuse_sections_other_than(attrs.fields_dict(Configuration))
+    stores = _stores(file)
     configuration = Configuration(
         server=file.section("server", ServerSettings),
         limits=file.section("limits", Limits),
@@ -159,12 +167,47 @@ def configuration_of(file: ConfigurationFile) -> Configuration:
         credentials=file.choice("credentials", default="root"),
         keys=file.choice("keys", default="local"),
         tls=file.choice("tls", default="pem") if "tls" in file else None,
+        stores=stores,
+        classes=_classes(file, stores),
     )
     if (configuration.tls is not None) != bool(configuration.server.listen_tls):
         raise file.error("a section [tls] and listen_tls in [server] go together: one is missing")
-    if configuration.blobs.provider.name == "memory" and configuration.server.worker_count:
-        raise file.error(
-            'with provider = "memory" in [blobs] every process would have blobs of its own: '
-            "set workers = 0 in [server]"
-        )
+    for section, choice in (("blobs", configuration.blobs), *_sections_of(stores)):
+        if choice.provider.name == "memory" and configuration.server.worker_count:
+            raise file.error(
+                f'with provider = "memory" in [{section}] every process would have blobs of its '
+                "own: set workers = 0 in [server]"
+            )
     return configuration
+
+
+def _stores(file: ConfigurationFile) -> dict[str, Choice]:
+    stores = {}
+    for name, table, place in file.within("stores"):
+        if _STORE.fullmatch(name) is None:
+            raise place.error(
+                "the name of a store is 1 to 64 small letters, digits and dashes, and begins "
+                "with a letter or a digit"
+            )
+        stores[name] = chosen("blobs", "disk", table, place)
+    return stores
+
+
+def _sections_of(stores: Mapping[str, Choice]) -> list[tuple[str, Choice]]:
+    return [(f"stores.{name}", choice) for name, choice in stores.items()]
+
+
+def _classes(file: ConfigurationFile, stores: Collection[str]) -> dict[str, ClassSettings]:
+    """All classes. What a section leaves out holds as it does without the section."""
+    classes = dict(DEFAULTS)
+    for name, table, place in file.within("classes"):
+        default = attrs.asdict(
+            DEFAULTS.get(name, ClassSettings()), filter=lambda _, value: value is not None
+        )
+        classes[name] = checked(ClassSettings, {**default, **table}, place)
+    try:
+        check_classes(classes, stores)
+    except ClassMistake as mistake:
+        place = Place(file.name, f"classes.{mistake.name}", mistake.key)
+        raise place.error(mistake.why) from mistake
+    return classes

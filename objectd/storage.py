@@ -18,9 +18,10 @@ from objectd.errors import (
     InvalidBucketName,
     StoreFailed,
 )
-from objectd.interfaces import Host, IKeyFile, IKeyManager, IMetadataStore
+from objectd.interfaces import Host, IBlobStore, IKeyFile, IKeyManager, IMetadataStore
 from objectd.metadata.announcing import AnnouncedMetadata
 from objectd.metadata.caching import CachedMetadata
+from objectd.metadata.directories import sync_directory
 from objectd.metadata.remote import RemoteMetadata
 from objectd.metadata.slots import Slots
 from objectd.model import keys
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 __all__ = ["BUCKETS_VARIABLE", "existing_store", "hosted", "make_buckets", "opened_store"]
 
 BUCKETS_VARIABLE = "OBJECTD_BUCKETS"
+
+STORES = "stores"
+"""The directory in the data directory in which each further blob store has one."""
 
 THREADS_MAX = 16
 
@@ -127,6 +131,7 @@ async def _store_on(
         opened.push_async_callback(key_manager.close)
         blobs = await configuration.blobs.open(host)
         opened.push_async_callback(blobs.close)
+        stores = await _further_stores(configuration, host, opened)
         store = await open_store(
             metadata,
             blobs,
@@ -135,6 +140,8 @@ async def _store_on(
             settings=configuration.objects,
             key_manager=key_manager,
             encryption=configuration.encryption,
+            classes=configuration.classes,
+            stores=stores,
             body_memory_bytes=body_memory_bytes,
             living=living,
             others_drained=others_drained,
@@ -142,6 +149,28 @@ async def _store_on(
         opened.push_async_callback(store.close)
         _warn_of_lost_keys(store.format, key_manager)
         yield store
+
+
+async def _further_stores(
+    configuration: Configuration, host: Host, opened: AsyncExitStack
+) -> dict[str, IBlobStore]:
+    """Those of the sections [stores.NAME], each with a directory of its own for its data."""
+    stores: dict[str, IBlobStore] = {}
+    for name, choice in configuration.stores.items():
+        directory = host.data_directory / STORES / name
+        if not host.joins:
+            _make_durable(directory, host.data_directory)
+        store: IBlobStore = await choice.open(attrs.evolve(host, data_directory=directory))
+        opened.push_async_callback(store.close)
+        stores[name] = store
+    return stores
+
+
+def _make_durable(directory: Path, data_directory: Path) -> None:
+    """Also what is there may not be durable yet: whoever made it may not have come to the syncs."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    sync_directory(directory.parent)
+    sync_directory(data_directory)
 
 
 def _warn_of_lost_keys(format_: Format, key_manager: IKeyManager) -> None:
@@ -240,6 +269,7 @@ async def joined_store(
         opened.push_async_callback(key_manager.close)
         blobs = await configuration.blobs.open(host)
         opened.push_async_callback(blobs.close)
+        stores = await _further_stores(configuration, host, opened)
         yield await join_store(
             metadata,
             blobs,
@@ -249,6 +279,8 @@ async def joined_store(
             settings=configuration.objects,
             key_manager=key_manager,
             encryption=configuration.encryption,
+            classes=configuration.classes,
+            stores=stores,
             body_memory_bytes=body_memory_bytes,
             reads=reads,
         )

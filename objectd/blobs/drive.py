@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from objectd.blobs import layout
 from objectd.blobs.files import Files
-from objectd.errors import FormatUnsupported, StoreBusy, StoreFailed, StoreFull
+from objectd.errors import ForeignDrive, FormatUnsupported, StoreBusy, StoreFailed, StoreFull
 from objectd.interfaces import BlobFile
 
 _FREE_SPACE_AGE_SECONDS_MAX = 1.0
@@ -98,14 +98,13 @@ class Drive:
         return self._marker.incarnation if self._marker else 0
 
     def check(self, store_uuid: bytes) -> None:
-        """Raises `FormatUnsupported` if the drive is another store's, or another drive."""
+        """Raises `ForeignDrive` if it is another store's, `FormatUnsupported` if it is another
+        drive of this one."""
         if self._marker is None:
             return
         if self._marker.store != store_uuid.hex():
-            raise FormatUnsupported(
-                f"{self.path} belongs to another store ({self._marker.store}), not to this one "
-                f"({store_uuid.hex()})"
-            )
+            belongs_to, wanted = self._marker.store, store_uuid.hex()
+            raise ForeignDrive(self.path, belongs_to=belongs_to, wanted=wanted)
         if self._marker.drive != self.number:
             raise FormatUnsupported(
                 f"{self.path} is drive {self._marker.drive} of the store but is configured as "

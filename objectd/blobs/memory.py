@@ -13,7 +13,7 @@ import msgspec
 from blake3 import blake3
 from zope.interface import implementer
 
-from objectd.errors import DamagedBlob, FormatUnsupported, StoreFailed, StoreFull
+from objectd.errors import DamagedBlob, ForeignDrive, StoreFailed, StoreFull
 from objectd.interfaces import (
     BlobFile,
     BlobLocation,
@@ -85,7 +85,8 @@ class MemoryBlobs:
 
     async def begin(self, store_uuid: bytes, digest_key: bytes, incarnation: int) -> None:
         if self._disks.store_uuid not in (b"", store_uuid):
-            raise FormatUnsupported("the drives in memory belong to another store")
+            belongs_to, wanted = self._disks.store_uuid.hex(), store_uuid.hex()
+            raise ForeignDrive("a drive in memory", belongs_to=belongs_to, wanted=wanted)
         self._disks.store_uuid = store_uuid
         self._disks.incarnation = max(incarnation, self._disks.incarnation)
         self._digest_key = digest_key

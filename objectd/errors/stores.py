@@ -85,6 +85,17 @@ class FormatUnsupported(ObjectdError):
     """The data was written by a newer version, or is not a store at all."""
 
 
+class ForeignDrive(FormatUnsupported):
+    """A drive belongs to another blob store than it is opened for. Both are UUIDs in hex."""
+
+    def __init__(self, drive: str, *, belongs_to: str, wanted: str) -> None:
+        super().__init__(
+            f"{drive} belongs to another store ({belongs_to}), not to this one ({wanted})"
+        )
+        self.drive = drive
+        self.belongs_to = belongs_to
+
+
 class DamagedRecord(ObjectdError):
     """A metadata value does not decode; only what it describes is lost."""
 

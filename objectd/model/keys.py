@@ -27,6 +27,9 @@ SWEEP_HOLD = b"h"
 CLOCK_MARK = b"w"
 """How far time has come: locks end by it (`objectd.objects.trusted_time`)."""
 
+PLACES = b"z"
+"""Which further blob store has which number."""
+
 JOURNAL = b"j"
 CLIENT_TOKENS = b"k"
 INCARNATIONS = b"i"

@@ -71,6 +71,13 @@ class ClockMark(Record, frozen=True):
     followed_us: int = 0
 
 
+class Places(Record, frozen=True):
+    """The names of the further blob stores, in the order of their numbers, which begin at 1. It
+    only ever gets longer: blobs tell by these numbers where they lie."""
+
+    names: tuple[str, ...]
+
+
 # Object Lock
 
 

@@ -5,8 +5,8 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from difflib import get_close_matches
 
 import attrs
 
@@ -132,15 +132,30 @@ def is_restored(restore: Restore | None, now_us: int) -> bool:
     return restore is not None and restore.ready_us <= now_us < restore.expires_us
 
 
-def check_classes(settings: Mapping[str, ClassSettings], stores: Mapping[str, Any]) -> None:
-    """Raises `ValueError` for what makes no sense; `stores` are the further blob stores."""
+class ClassMistake(ValueError):
+    """What an operator says of a class makes no sense; `key` is '' if it is the name."""
+
+    def __init__(self, name: str, key: str, why: str) -> None:
+        super().__init__(f"{name}: {why}")
+        self.name = name
+        self.key = key
+        self.why = why
+
+
+def check_classes(settings: Mapping[str, ClassSettings], stores: Collection[str]) -> None:
+    """Raises `ClassMistake`; `stores` are the names of the further blob stores."""
     for name, each in settings.items():
         if name not in NAMES:
-            raise ValueError(f"there is no storage class {name!r}; there are: {', '.join(NAMES)}")
+            why = f"there is no storage class {name!r}; {_instead(name, NAMES)}"
+            raise ClassMistake(name, "", why)
         if each.store and each.store not in stores:
-            raise ValueError(f"{name}: there is no section [stores.{each.store}]")
+            why = f"there is no section [stores.{each.store}]; {_instead(each.store, stores)}"
+            raise ClassMistake(name, "store", why)
         if each.restore_seconds is not None and name not in ARCHIVES:
-            raise ValueError(
-                f"{name}: clients know only {' and '.join(ARCHIVES)} as archives: take "
-                "restore_seconds away"
-            )
+            why = f"clients know only {' and '.join(ARCHIVES)} as archives: take it away"
+            raise ClassMistake(name, "restore_seconds", why)
+
+
+def _instead(name: str, known: Collection[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}"

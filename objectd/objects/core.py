@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import attrs
 
-from objectd.interfaces import IBlobStore, IMetadataStore, Row, RunInThread
+from objectd.blobs.stores import BlobStores
+from objectd.interfaces import IMetadataStore, Row, RunInThread
 from objectd.model import keys
 from objectd.model.codec import decode, encode
 from objectd.model.records import Bucket, Incompatible, JournalEntry, JournalKind
@@ -28,7 +29,7 @@ class Core:
     the clock of the machine, which does not (`objectd.objects.trusted_time`)."""
 
     metadata: IMetadataStore
-    blobs: IBlobStore
+    blobs: BlobStores
     writer: Writer
     intake: Intake
     ids: IdSource

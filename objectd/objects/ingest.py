@@ -11,6 +11,7 @@ import attrs
 from twisted.internet.defer import Deferred
 
 from objectd.blobs.lane import in_line
+from objectd.blobs.stores import BlobStores
 from objectd.errors import EntityTooLarge, IncompleteBody
 from objectd.interfaces import BlobFile, IBlobStore, IBlobWriter, RunInThread, SealedBlob
 from objectd.model.blobs import Blob, Codec
@@ -102,7 +103,7 @@ class Intake:
 
     def __init__(
         self,
-        blobs: IBlobStore,
+        blobs: BlobStores,
         ids: IdSource,
         *,
         run_in_thread: RunInThread,
@@ -192,13 +193,14 @@ class Intake:
         uid, salt, codec = self._ids.uid(), b"", Codec.PLAIN
         digests = Digests(declared, self._etag if sealed is None or sealed.etag_is_digest else None)
         whole_bytes = None if size_bytes is None else len(prefix) + size_bytes
+        blobs = self._blobs.at(kept.place)
         if sealed is None:
-            writer = await self._blobs.create(uid, size_bytes=whole_bytes)
+            writer = await blobs.create(uid, size_bytes=whole_bytes)
         else:
             salt, codec = sealed.random_salt(), Codec.PACKETS
             packets = sealed.secret.blob(uid, salt)
             stored_bytes = None if whole_bytes is None else packets.sealed_bytes(whole_bytes)
-            inner = await self._blobs.create(uid, size_bytes=stored_bytes)
+            inner = await blobs.create(uid, size_bytes=stored_bytes)
             writer = EncryptingWriter(inner, packets, self._run_in_thread)
         try:
             if prefix:
@@ -217,7 +219,7 @@ class Intake:
         except BaseException:
             await writer.abort()
             raise
-        staged = StagedBlob(uid, finished, writer, self._blobs, codec, salt, kept.name)
+        staged = StagedBlob(uid, finished, writer, blobs, codec, salt, kept.name)
         etag = sealed.random_etag() if sealed and not sealed.etag_is_digest else digests.etag
         return Ingested(pieces.size_bytes, etag, checksums, b"", staged)
 

@@ -12,6 +12,7 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 
 import objectd
+from objectd.blobs.stores import BlobStores
 from objectd.errors import DamagedRecord, FormatUnsupported, StoreFailed
 from objectd.interfaces import (
     SCAN_ROWS_MAX,
@@ -25,13 +26,13 @@ from objectd.interfaces import (
 from objectd.model import keys
 from objectd.model.codec import decode, encode
 from objectd.model.records import Format, Incompatible, SweepHold
-from objectd.objects import usage
+from objectd.objects import places, usage
 from objectd.objects.aborting import AbandonedUploads
 from objectd.objects.annotations import Annotations
 from objectd.objects.appending import Appends
 from objectd.objects.bucket_encryption import BucketEncryption, ObjectEncryption
 from objectd.objects.buckets import Buckets
-from objectd.objects.classes import Classes, ClassSettings
+from objectd.objects.classes import Classes, ClassSettings, check_classes
 from objectd.objects.collecting.collector import Collector
 from objectd.objects.collecting.sweep import Sweep
 from objectd.objects.completing import Completions
@@ -135,6 +136,7 @@ async def open_store(
     key_manager: IKeyManager | None = None,
     encryption: EncryptionSettings = EncryptionSettings(),  # noqa: B008 - frozen
     classes: Mapping[str, ClassSettings] = MappingProxyType({}),
+    stores: Mapping[str, IBlobStore] = MappingProxyType({}),
     body_memory_bytes: int = BODY_MEMORY_BYTES,
     living: Collection[int] = (),
     others_drained: Callable[[int], Awaitable[None]] | None = None,
@@ -145,18 +147,21 @@ async def open_store(
     `FormatUnsupported` before anything is touched. All earlier incarnations are fenced but
     those that are `living`: processes that joined the store and are still there.
     `uptime` is the clock of the machine, by which locks end (`objectd.objects.trusted_time`).
-    `classes` are the storage classes that are not kept as by default.
+    `stores` are the further blob stores by their names, and `classes` the storage classes that
+    are not kept as by default. A store that was ever there must be there again (`StoreFailed`).
     `others_drained` waits for the reads of all incarnations but the one it is given
     (`objectd.objects.reads`). Bodies on their way in share about `body_memory_bytes`. Without
     `key_manager` nothing can be encrypted but for customers' keys.
     """
-    format_ = await _read_format(metadata)
+    check_classes(classes, stores)
+    format_, known = await _read_format(metadata)
+    arranged = known.arranged(blobs, stores)
 
     def writer_for(incarnation: int) -> Writer:
         attempts_max = settings.commit_attempts_max
         return Writer(metadata, incarnation, clock=clock, commit_attempts_max=attempts_max)
 
-    seen = await blobs.highest_incarnation()
+    seen = await arranged.highest_incarnation()
     incarnation = await metadata.begin_incarnation()
     if incarnation <= seen:
         # An older backup of the metadata. The hold comes first: after the next line nothing
@@ -168,12 +173,14 @@ async def open_store(
         format_ = await _make_format(writer, now_us(), random_bytes)
     unfenced = frozenset((incarnation, *living))
     await _fence_all_but(metadata, unfenced)
-    await blobs.begin(format_.store_uuid, format_.digest_key, incarnation)
+    await arranged.begin(format_.store_uuid, format_.digest_key, incarnation)
     await usage.fold(metadata, writer, lambda shard: shard not in unfenced)
     reads = Reads(others_drained and partial(others_drained, incarnation))
     encryptions = Encryptions(key_manager, encryption, Envelopes(now_us), random_bytes)
-    host = _Host(run_in_thread, now_us, uptime, body_memory_bytes, Classes.made(classes, {"": 0}))
-    store = _assembled(metadata, blobs, writer, format_, reads, settings, encryptions, host)
+    made = Classes.made(classes, arranged.places)
+    host = _Host(run_in_thread, now_us, uptime, body_memory_bytes, made)
+    store = _assembled(metadata, arranged, writer, format_, reads, settings, encryptions, host)
+    await places.record(store.core, known, stores)
     await advance_or_say_why(store.trusted_time)
     return store
 
@@ -192,6 +199,7 @@ async def join_store(
     key_manager: IKeyManager | None = None,
     encryption: EncryptionSettings = EncryptionSettings(),  # noqa: B008 - frozen
     classes: Mapping[str, ClassSettings] = MappingProxyType({}),
+    stores: Mapping[str, IBlobStore] = MappingProxyType({}),
     body_memory_bytes: int = BODY_MEMORY_BYTES,
     reads: Reads,
 ) -> ObjectStore:
@@ -202,15 +210,19 @@ async def join_store(
     those of this process are over (`objectd.metadata.remote`). Raises `FormatUnsupported`,
     and `StoreFailed` if no owner has made the store yet.
     """
-    format_ = await _read_format(metadata)
+    check_classes(classes, stores)
+    format_, known = await _read_format(metadata)
     if format_ is None:
         raise StoreFailed("there is no object store to join: its owner has not made it")
-    await blobs.begin(format_.store_uuid, format_.digest_key, incarnation)
+    known.require_all(stores)
+    arranged = known.arranged(blobs, stores)
+    await arranged.begin(format_.store_uuid, format_.digest_key, incarnation)
     attempts_max = settings.commit_attempts_max
     writer = Writer(metadata, incarnation, clock=clock, commit_attempts_max=attempts_max)
     encryptions = Encryptions(key_manager, encryption, Envelopes(now_us), random_bytes)
-    host = _Host(run_in_thread, now_us, uptime, body_memory_bytes, Classes.made(classes, {"": 0}))
-    return _assembled(metadata, blobs, writer, format_, reads, settings, encryptions, host)
+    made = Classes.made(classes, arranged.places)
+    host = _Host(run_in_thread, now_us, uptime, body_memory_bytes, made)
+    return _assembled(metadata, arranged, writer, format_, reads, settings, encryptions, host)
 
 
 @attrs.frozen
@@ -226,7 +238,7 @@ class _Host:
 
 def _assembled(
     metadata: IMetadataStore,
-    blobs: IBlobStore,
+    blobs: BlobStores,
     writer: Writer,
     format_: Format,
     reads: Reads,
@@ -298,10 +310,13 @@ def assemble(core: Core, format_: Format) -> ObjectStore:
     )
 
 
-async def _read_format(metadata: IMetadataStore) -> Format | None:
-    [row] = await metadata.get([keys.FORMAT])
+async def _read_format(
+    metadata: IMetadataStore,
+) -> tuple[Format | None, places.KnownPlaces]:
+    """What the store is, if there is one yet, and which further blob stores it has."""
+    row, places_row = await metadata.get([keys.FORMAT, keys.PLACES])
     if row is None:
-        return None
+        return None, places.known_places(places_row)
     try:
         format_ = decode(Format, row.value)
     except DamagedRecord as error:
@@ -315,7 +330,7 @@ async def _read_format(metadata: IMetadataStore) -> Format | None:
             f"the store was written by {format_.created_by} or later and needs features "
             f"{unknown:#x} that objectd {objectd.__version__} does not know: use a newer one"
         )
-    return format_
+    return format_, places.known_places(places_row)
 
 
 async def _make_format(writer: Writer, now_us: int, random_bytes: Callable[[int], bytes]) -> Format:

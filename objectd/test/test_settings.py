@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import objectd
 from objectd.config import Choice
 from objectd.errors import ConfigurationInvalid
+from objectd.objects.classes import DEFAULTS, ClassSettings
 from objectd.settings import Configuration, ServerSettings, load
 from objectd.web.limits import Limits
 
@@ -35,13 +37,21 @@ class Sample(SynchronousTestCase):
         sections: dict[str, Any] = {}
         for name in attrs.fields_dict(Configuration):
             value = getattr(self.defaults, name)
-            sections[name] = value.settings if isinstance(value, Choice) else value
+            if isinstance(value, Mapping):
+                sections |= {f"{name}.{each}": settings for each, settings in value.items()}
+            else:
+                sections[name] = value.settings if isinstance(value, Choice) else value
         return {name: value for name, value in sections.items() if value is not None}
+
+    def keys(self, section: str) -> set[str]:
+        """What the file shows of a section, which may be [outer.NAME]."""
+        outer, _, name = section.partition(".")
+        return set(self.shown[outer][name] if name else self.shown[outer])
 
     def test_nothing_is_missing(self) -> None:
         """Every section, and every setting in it that has a default, is in the file."""
         for section, settings in self.sections().items():
-            shown = self.shown[section].keys() - {"provider"}
+            shown = self.keys(section) - {"provider"}
             defaults = attrs.asdict(settings, filter=lambda _, value: value is not None)
             self.assertEqual(set(defaults), shown, section)
 
@@ -58,6 +68,11 @@ class Sample(SynchronousTestCase):
 
 class Sections(SynchronousTestCase):
     """What is refused at load."""
+
+    def load(self, text: str) -> Configuration:
+        path = Path(self.mktemp())
+        path.write_text(text)
+        return load(path)
 
     def refused(self, text: str) -> str:
         path = Path(self.mktemp())
@@ -78,6 +93,30 @@ class Sections(SynchronousTestCase):
             ("[server]\nregion = ''\n", "[server]: 'region' must match"),
             ("[objects]\npart_bytes_min = 0\n", "[objects]: 'part_bytes_min' must be >= 1: 0"),
             ("[limits]\nconnections = 'all'\n", "[limits] connections: expected an integer"),
+            ("[stores]\ncold = 1\n", "[stores] cold: there are only sections here: write"),
+            ("[stores.Cold]\n", "[stores.Cold]: the name of a store is 1 to 64 small letters"),
+            (f"[stores.{'c' * 65}]\n", "the name of a store is 1 to 64 small letters"),
+            ("[stores.cold]\ndrive = []\n", "[stores.cold]: there is no key 'drive'; did you"),
+            ("[stores.cold]\nprovider = 'tape'\n", "[stores.cold] provider: there is no blobs"),
+            (
+                "[classes.STANDARD_AI]\n",
+                "[classes.STANDARD_AI]: there is no storage class 'STANDARD_AI'; did you mean STA",
+            ),
+            ("[classes.COLD]\n", "there are: REDUCED_REDUNDANCY, STANDARD, STANDARD_IA"),
+            ("[classes.GLACIER]\nstores = ''\n", "[classes.GLACIER]: there is no key 'stores'; "),
+            ("[classes.GLACIER]\nzstd_level = 20\n", "[classes.GLACIER]: 'zstd_level' must be <="),
+            (
+                "[stores.cold]\n[classes.GLACIER]\nstore = 'cool'\n",
+                "[classes.GLACIER] store: there is no section [stores.cool]; did you mean cold?",
+            ),
+            (
+                "[classes.GLACIER]\nstore = 'cold'\n",
+                "[classes.GLACIER] store: there is no section [stores.cold]; there are: none",
+            ),
+            (
+                "[classes.STANDARD_IA]\nrestore_seconds = 0\n",
+                "[classes.STANDARD_IA] restore_seconds: clients know only GLACIER and",
+            ),
         ):
             self.assertIn(message, self.refused(text))
 
@@ -89,11 +128,36 @@ class Sections(SynchronousTestCase):
 
     def test_blobs_in_memory(self) -> None:
         """Blobs in memory are those of one process, and refused for several."""
-        blobs = "[blobs]\nprovider = 'memory'\n"
-        self.assertIn("set workers = 0", self.refused(f"[server]\nworkers = 1\n{blobs}"))
-        path = Path(self.mktemp())
-        path.write_text(f"[server]\nworkers = 0\n{blobs}")
-        self.assertEqual(0, load(path).server.worker_count)
+        for section in ("[blobs]", "[stores.cold]"):
+            blobs = f"{section}\nprovider = 'memory'\n"
+            refused = self.refused(f"[server]\nworkers = 1\n{blobs}")
+            self.assertIn(f"in {section} every process", refused)
+            self.assertIn("set workers = 0", refused)
+            self.assertEqual(0, self.load(f"[server]\nworkers = 0\n{blobs}").server.worker_count)
+
+    def test_stores(self) -> None:
+        """Further stores are choices of a provider of blobs, in the order of the file; their
+        names have up to 64 characters."""
+        stores = self.load(f"[stores.b-2]\ndrives = ['/b']\n[stores.{'a' * 64}]\n").stores
+        self.assertEqual(["b-2", "a" * 64], list(stores))
+        self.assertEqual(("/b",), stores["b-2"].settings.drives)
+        self.assertEqual("disk", stores["a" * 64].provider.name)
+        self.assertEqual({}, load().stores)
+
+    def test_classes(self) -> None:
+        """What a class's section leaves out is as without the section; of the classes that AWS
+        has only INTELLIGENT_TIERING is not there without one."""
+        self.assertEqual(DEFAULTS, load().classes)
+        classes = self.load(
+            "[stores.cold]\n[classes.GLACIER]\nstore = 'cold'\n"
+            "[classes.INTELLIGENT_TIERING]\n[classes.STANDARD_IA]\nzstd_level = 0\n"
+        ).classes
+        changed = {
+            "GLACIER": ClassSettings("cold", zstd_level=3, restore_seconds=0.0),
+            "INTELLIGENT_TIERING": ClassSettings(),
+            "STANDARD_IA": ClassSettings(),
+        }
+        self.assertEqual({**DEFAULTS, **changed}, classes)
 
     def test_differences(self) -> None:
         """What differs is named by its section, and in [server] by its key."""
@@ -101,6 +165,10 @@ class Sections(SynchronousTestCase):
         self.assertEqual([], now.differences(load(listen=":9000", workers=1)))
         then = attrs.evolve(load(listen=":9001", workers=2), limits=Limits(uploads=1))
         self.assertEqual(["[server] listen", "[server] workers", "[limits]"], now.differences(then))
+        cold, deep = "[stores.cold]\n", "[stores.deep]\n"
+        now, then = self.load(cold), self.load(f"{deep}{cold}[classes.GLACIER]\nstore = 'deep'\n")
+        self.assertEqual(["[stores]", "[classes]"], now.differences(then))
+        self.assertEqual([], self.load(cold + deep).differences(self.load(deep + cold)))
 
     def test_tls_needs_both(self) -> None:
         """An address for TLS without a certificate is refused: it would not be TLS."""

@@ -14,16 +14,20 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from objectd.config import Choice
-from objectd.errors import BucketAlreadyOwnedByYou
+from objectd.errors import BucketAlreadyOwnedByYou, ObjectdError
 from objectd.interfaces import Host, IMetadataStore, IProvider
 from objectd.keys.local import FILE_NAME
 from objectd.metadata import memory
 from objectd.model.records import Scheme
 from objectd.objects import ObjectStore
+from objectd.objects.classes import StorageClass
 from objectd.objects.encryption import CustomerKey, EncryptionWanted
 from objectd.objects.opening import run_at_once
 from objectd.settings import Configuration, load
-from objectd.storage import opened_store
+from objectd.storage import STORES, opened_store
+
+Found = tuple[dict[str, int], StorageClass]
+"""The numbers of the stores, and how a class is kept."""
 
 CONFIGURATION = """
 [server]
@@ -116,6 +120,62 @@ class LostKeyring(SynchronousTestCase):
         self.process()
         [line] = self.errors()
         self.assertIn("SSE-C", line)
+
+
+class FurtherStores(SynchronousTestCase):
+    """Those of a configuration, on drives in the data directory."""
+
+    def setUp(self) -> None:
+        self.data = Path(self.mktemp())
+        self.data.mkdir()
+        self.metadata = Choice(Kept(), memory.Settings())
+
+    def open(self, text: str) -> Deferred[Found]:
+        """By a process with these sections."""
+        file = Path(self.mktemp())
+        file.write_text(text)
+        configuration = attrs.evolve(load(file), metadata=self.metadata)
+        return Deferred.fromCoroutine(found(configuration, Host(self.data, Clock(), run_at_once)))
+
+    def opened(self, text: str) -> Found:
+        return self.successResultOf(self.open(text))
+
+    def refused(self, text: str) -> str:
+        return str(self.failureResultOf(self.open(text), ObjectdError).value)
+
+    def test_directories(self) -> None:
+        """Each has a directory of its own, in which its relative drives lie, and is the place of
+        the classes that name it."""
+        self.opened("")
+        self.assertFalse((self.data / STORES).exists())
+        places, glacier = self.opened(
+            "[stores.b]\n[stores.a]\ndrives = ['1', '2']\n[classes.GLACIER]\nstore = 'a'\n"
+        )
+        self.assertEqual(places, {"": 0, "b": 1, "a": 2})
+        self.assertEqual((glacier.place, glacier.is_archive), (2, True))
+        for drive in ("blobs", "stores/b/blobs", "stores/a/1", "stores/a/2"):
+            self.assertTrue((self.data / drive / "objectd-drive").is_file(), drive)
+        places, _ = self.opened("[stores.a]\ndrives = ['1', '2']\n[stores.b]\n[stores.c]\n")
+        self.assertEqual(places, {"": 0, "b": 1, "a": 2, "c": 3})
+
+    def test_refused(self) -> None:
+        """A section that is taken away, renamed or given another's drives stops the start."""
+        self.opened("[stores.a]\n[stores.b]\n")
+        self.assertIn("objects may lie in [stores.a], which", self.refused("[stores.b]\n"))
+        self.assertIn("[stores.a] and [stores.b], which", self.refused("[stores.c]\n"))
+        path = f"{(self.data / STORES / 'a' / 'blobs').absolute()}"
+        mistaken = f"[stores.a]\ndrives = ['new']\n[stores.b]\ndrives = ['{path}']\n"
+        self.assertIn(
+            "is a drive of [stores.a], but is listed in [stores.b]", self.refused(mistaken)
+        )
+        twice = f"[stores.a]\n[stores.b]\ndrives = ['{path}']\n"
+        self.assertIn("in use by another server", self.refused(twice))
+        self.opened("[stores.b]\n[stores.a]\n")
+
+
+async def found(configuration: Configuration, host: Host) -> Found:
+    async with opened_store(configuration, host) as store:
+        return store.core.blobs.places, store.core.classes.named("GLACIER")
 
 
 async def put(store: ObjectStore, wanted: EncryptionWanted | None) -> None:

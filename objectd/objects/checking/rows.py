@@ -14,6 +14,7 @@ from objectd.model.records import (
     Format,
     Incarnation,
     JournalEntry,
+    Places,
     Record,
     SweepHold,
 )
@@ -35,6 +36,7 @@ _OTHERS: dict[bytes, type[Record]] = {
     keys.INCARNATIONS: Incarnation,
     keys.FORMAT: Format,
     keys.CLOCK_MARK: ClockMark,
+    keys.PLACES: Places,
 }
 _IN_USE = {keys.BLOB_TRASH: keys.BLOBS, keys.MANIFEST_TRASH: keys.MANIFESTS}
 """What must not be there any more when something is in the trash."""

@@ -120,6 +120,7 @@ RECORDS_2: dict[str, records.Record] = {
         0, 0, records.Incompatible.VERSIONS, bytes(16), DIGEST, TIME, "objectd 0.1"
     ),
     "clock-mark": records.ClockMark(TIME, "boot", 7, TIME + 1),
+    "places": records.Places(("cold", "deep-archive")),
     "bucket-name-versioned": records.BucketName(BUCKET, versioned=True, lifecycle=UPLOAD),
     "bucket-versioned": records.Bucket(
         BUCKET,
@@ -265,6 +266,7 @@ KEYS: dict[str, bytes] = {
 }
 KEYS_2: dict[str, bytes] = {
     "clock-mark": keys.CLOCK_MARK,
+    "places": keys.PLACES,
     "live-enabled": keys.live(BUCKET, records.Versioning.ENABLED),
     "live-suspended": keys.live(BUCKET, records.Versioning.SUSPENDED),
     "bucket-tags": keys.configuration(BUCKET, keys.BUCKET_TAGS),

@@ -31,7 +31,12 @@ OUR_OWN_FAULT = (
 )
 """What the client learns as an InternalError."""
 
-BEFORE_ANY_REQUEST = (errors.ConfigurationInvalid, errors.FormatUnsupported, ChildFailed)
+BEFORE_ANY_REQUEST = (
+    errors.ConfigurationInvalid,
+    errors.ForeignDrive,
+    errors.FormatUnsupported,
+    ChildFailed,
+)
 
 
 class BridgeTests(SynchronousTestCase):

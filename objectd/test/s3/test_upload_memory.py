@@ -7,6 +7,7 @@ from hashlib import md5
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from objectd.blobs.stores import BlobStores
 from objectd.objects.checksums import NOTHING_DECLARED
 from objectd.objects.ids import IdSource
 from objectd.objects.ingest import STREAM_BYTES_MAX, Ingested, Intake
@@ -47,7 +48,7 @@ class UploadMemoryTests(SynchronousTestCase):
         self.successResultOf(begun)
         self.body = some_bytes(BODY_BYTES)
         self.intake = Intake(
-            blobs, IdSource(1), run_in_thread=self.threads, memory_bytes=1024 * MIB
+            BlobStores(blobs), IdSource(1), run_in_thread=self.threads, memory_bytes=1024 * MIB
         )
         self.connection = Connection(memory_site(Scripted(self.answer)))
 

@@ -1,0 +1,136 @@
+"""A server with workers and a second blob store, kill -9, and what an operator may get wrong."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from objectd.test.functional.server import BUCKET, MIB, Server
+from objectd.test.functional.storing import KEPT_AS, content
+
+STORED = 12
+SECONDS_MAX = 60
+WARM = b"w" * MIB
+ONE, TWO = "one", "two"
+
+
+class StoresTests(SynchronousTestCase):
+    timeout = 120
+
+    def setUp(self) -> None:
+        directory = Path(self.mktemp())
+        self.elsewhere = directory.absolute() / "cold"
+        self.server = Server(directory, config=self.config(ONE), workers=2)
+        self.addCleanup(self.server.end)
+        self.elsewhere.mkdir()
+
+    def config(self, *names: str, more: str = "") -> str:
+        """Stores of these names, of which `one` has two drives."""
+        sections = {
+            ONE: f'[stores.one]\ndrives = ["{self.elsewhere}", "inside"]\n',
+            TWO: "[stores.two]\n",
+        }
+        kept = f'[classes.{KEPT_AS}]\nstore = "one"\n' if ONE in names else ""
+        return f"{more}\n{''.join(sections[name] for name in names)}{kept}"
+
+    def kill(self) -> None:
+        self.server.process.kill()
+        self.server.wait()
+
+    def store_until_killed(self) -> list[int]:
+        """The numbers of the objects that a process put before it was killed."""
+        with subprocess.Popen(
+            [
+                *(sys.executable, "-m", "objectd.test.functional.storing"),
+                *(self.server.directory / "objectd.toml", self.server.data),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as storing:
+            assert storing.stdout is not None
+            numbers = [int(storing.stdout.readline()) for _ in range(STORED)]
+            storing.kill()
+            return numbers + [int(line) for line in storing.stdout]
+
+    def files(self) -> list[Path]:
+        """Those of both drives of the second store."""
+        inside = self.server.data / "stores" / ONE / "inside"
+        return [
+            path
+            for drive in (self.elsewhere, inside)
+            for path in drive.glob("*/**/*")
+            if path.is_file()
+        ]
+
+    def verb(self, status: int, *words: str) -> str:
+        found, said = self.server.run_verb(*words)
+        self.assertEqual(found, status, said)
+        return said
+
+    def await_logged(self, text: str) -> None:
+        until = monotonic() + SECONDS_MAX
+        while text not in self.server.logged():
+            self.assertLess(monotonic(), until, self.server.logged()[-4000:])
+            self.server.client().head_bucket(Bucket=BUCKET)
+
+    def read(self, client: Any, key: str) -> bytes:
+        data: bytes = client.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        return data
+
+    def test_killed(self) -> None:
+        """What lies in a second store is served by all workers after every process that ever
+        had it was killed, is deleted like everything else, and checked."""
+        self.server.start()
+        self.server.client().put_object(Bucket=BUCKET, Key="warm", Body=WARM)
+        self.kill()
+        numbers = self.store_until_killed()
+        self.server.start()
+        client = self.server.client()
+        for number in numbers:
+            self.assertEqual(self.read(client, f"cold/{number}"), content(number))
+        self.assertEqual(self.read(client, "warm"), WARM)
+        found = client.get_object(Bucket=BUCKET, Key="cold/2", Range="bytes=65530-65545")
+        self.assertEqual(found["Body"].read(), content(2)[65530:65546])
+        client.copy_object(Bucket=BUCKET, Key="copy", CopySource=f"{BUCKET}/cold/1")
+        for number in numbers[:STORED:2]:
+            client.delete_object(Bucket=BUCKET, Key=f"cold/{number}")
+        self.assertGreater(len(self.server.blob_files()), 0)
+        self.kill()
+        self.verb(0, "collect")
+        said = self.verb(0, "check", "--deep")
+        self.assertTrue(said.endswith("\n0 problems, 0 notes\n"), said)
+        self.server.start()
+        client = self.server.client()
+        listed = client.list_objects_v2(Bucket=BUCKET, Prefix="cold/")["Contents"]
+        self.assertEqual(len(self.files()), len(listed))
+        self.assertEqual(len(self.server.blob_files()), 1)
+        self.assertEqual(self.read(client, "copy"), content(1))
+        self.assertEqual(self.server.stop(), 0)
+
+    def test_mistakes(self) -> None:
+        """A store that is taken away, or whose drives are given to another, stops the start; a
+        new one comes with a restart only."""
+        self.server.start()
+        self.server.configure(self.config(TWO, ONE, more="objects.part_bytes_min = 5000"))
+        workers = self.server.children("worker")
+        self.server.process.send_signal(signal.SIGHUP)
+        self.await_logged("the configuration stays as it was: [stores.two]")
+        self.assertIn("these changes need a restart: [stores]", self.server.logged())
+        self.assertEqual(self.server.children("worker"), workers)
+        self.assertEqual(self.server.stop(), 0)
+        self.verb(0, "check")  # the first that opens the store with [stores.two]
+        self.server.configure(self.config(ONE))
+        said = self.verb(2, "check")
+        self.assertIn("objects may lie in [stores.two], which is not configured", said)
+        self.server.configure(
+            f'[stores.one]\ndrives = ["new"]\n[stores.two]\ndrives = ["{self.elsewhere}"]'
+        )
+        said = self.verb(2, "check")
+        place = f"{self.elsewhere} is a drive of [stores.one], but is listed in [stores.two]"
+        self.assertIn(place, said)

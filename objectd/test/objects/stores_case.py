@@ -1,0 +1,67 @@
+"""An object store with further blob stores."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Mapping
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from objectd.blobs.memory import MemoryBlobs
+from objectd.interfaces import BlobFile
+from objectd.model import keys
+from objectd.model.codec import decode
+from objectd.model.records import Places
+from objectd.objects import ObjectStore, open_store
+from objectd.objects.classes import ClassSettings, StorageClass
+from objectd.objects.opening import run_at_once
+from objectd.test.objects.cases import StoreCase
+
+COLD: Mapping[str, ClassSettings] = {"GLACIER_IR": ClassSettings("cold")}
+
+
+class StoresCase(StoreCase):
+    """What each test finds has a store `cold`, that of the class GLACIER_IR."""
+
+    names: tuple[str, ...] = ("cold",)
+    classes = COLD
+
+    def setUp(self) -> None:
+        self.further = {name: MemoryBlobs() for name in self.names}
+        super().setUp()
+
+    def opening(self) -> Coroutine[Deferred[Any], Any, ObjectStore]:
+        return open_store(
+            self.metadata,
+            self.blobs,
+            clock=self.clock,
+            run_in_thread=run_at_once,
+            now_us=lambda: self.now_us,
+            uptime=lambda: self.uptime,
+            settings=self.settings,
+            classes=self.classes,
+            stores=self.further,
+        )
+
+    def places(self) -> tuple[str, ...] | None:
+        """What the row tells, if it is there."""
+        return next((decode(Places, e.value or b"").names for e in self.rows(keys.PLACES)), None)
+
+    def keep_in(self, kept: StorageClass) -> None:
+        """Have all that is put from now on kept like this, whatever its class."""
+        core = self.store.core
+        self.patch(core.intake, "take", taking(core.intake.take, kept))
+
+    def files_of(self, name: str) -> list[BlobFile]:
+        """The files of one store, with the numbers that its drives have for themselves."""
+
+        async def every() -> list[BlobFile]:
+            return [file async for file in self.further[name].files(0)]
+
+        return self.ok(every())
+
+
+def taking(take: Any, kept: StorageClass) -> Any:
+    """The last `kept` counts."""
+    return lambda *args, **how: partial(take, *args, **how)(kept=kept)
