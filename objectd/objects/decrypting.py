@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-import attrs
 from zope.interface import implementer
 
 from objectd.blobs.format import Damaged
-from objectd.blobs.packets import Opener
+from objectd.blobs.packets import Opener, Packets
 from objectd.errors import DamagedBlob
-from objectd.interfaces import BlobLocation, IBlobReader, IBlobStore, RunInThread
-from objectd.objects.sealing import Secret
+from objectd.interfaces import IBlobReader, RunInThread
+from objectd.objects.forms import Form
 
 _THREAD_BYTES_MIN = 128 << 10
 """Decrypting less takes no longer than handing it to a thread and back."""
 
 
-@attrs.frozen
-class Opening:
-    """What it takes to read the blobs of an encrypted version."""
+class Decrypted:
+    """What is in the packets that another form of a blob is. Raises `DamagedBlob` if that cannot
+    be packets."""
 
-    secret: Secret
-    run_in_thread: RunInThread
-
-    async def open(
-        self, blobs: IBlobStore, location: BlobLocation, salt: bytes, *, start: int, stop: int
-    ) -> IBlobReader:
-        """Bytes start <= i < stop of the plain data of a blob. Raises `DamagedBlob`."""
-        packets = self.secret.blob(location.blob_id, salt)
+    def __init__(self, inner: Form, packets: Packets, run_in_thread: RunInThread) -> None:
+        self.blob_id = inner.blob_id
         try:
-            plain_bytes = packets.plain_bytes(location.size_bytes)
-            if stop > plain_bytes:
-                raise Damaged(f"it holds {plain_bytes} bytes, not {stop}")
+            self.size_bytes = packets.plain_bytes(inner.size_bytes)
         except Damaged as error:
-            raise DamagedBlob(location.blob_id.hex(), str(error)) from error
-        span = packets.span(start, stop, plain_bytes)
-        reader = await blobs.open(location, start=span.start, stop=span.stop)
-        return _DecryptingReader(
-            reader, Opener(packets, span), self.run_in_thread, location.blob_id
-        )
+            raise DamagedBlob(self.blob_id.hex(), str(error)) from error
+        self._inner = inner
+        self._packets = packets
+        self._run_in_thread = run_in_thread
+
+    async def open(self, start: int, stop: int) -> IBlobReader:
+        span = self._packets.span(start, stop, self.size_bytes)
+        reader = await self._inner.open(span.start, span.stop)
+        opener = Opener(self._packets, span)
+        return _DecryptingReader(reader, opener, self._run_in_thread, self.blob_id)
 
 
 @implementer(IBlobReader)

@@ -13,15 +13,15 @@ from twisted.internet.defer import Deferred
 from objectd.blobs.lane import in_line
 from objectd.blobs.stores import BlobStores
 from objectd.errors import EntityTooLarge, IncompleteBody
-from objectd.interfaces import BlobFile, IBlobStore, IBlobWriter, RunInThread, SealedBlob
-from objectd.model.blobs import Blob, Codec
+from objectd.interfaces import IBlobWriter, RunInThread
 from objectd.model.records import Checksum
 from objectd.objects.checksums import Declared, Digests, digested, hasher
-from objectd.objects.classes import STANDARD, StorageClass
-from objectd.objects.encrypting import EncryptingWriter
+from objectd.objects.classes import StorageClass
+from objectd.objects.compressing import HELD_BYTES
 from objectd.objects.ids import IdSource
 from objectd.objects.sealing import Sealed
 from objectd.objects.settings import ETagKind
+from objectd.objects.staging import StagedBlob, Staging
 from objectd.objects.tee import Consumer, Tee
 from objectd.streams import ByteStream
 
@@ -32,48 +32,11 @@ PIECE_BYTES_MIN = 64 << 10
 STREAM_BYTES_MAX = 2 << 20
 """What of one body may wait to be hashed and written. All bodies share half the budget; where
 that is less than two pieces for each, a body's next piece is read only when the last one is
-done with, and then it is the connection that accounts for it."""
+done with, and then it is the connection that accounts for it. What compressing holds comes
+off first; it is not less where memory is short."""
 
 _THREAD_BYTES_MIN = 64 << 10
 """Hashing a body up to this size costs no more than handing it to a thread does."""
-
-
-@attrs.define
-class StagedBlob:
-    """A blob that holds all bytes of a body and that nothing refers to yet."""
-
-    uid: bytes
-    finished: SealedBlob
-    _writer: IBlobWriter
-    _blobs: IBlobStore
-    codec: Codec = Codec.PLAIN
-    salt: bytes = b""
-    storage_class: str = STANDARD
-    sealed: bool = False
-
-    async def seal(self, identity: dict[str, object]) -> None:
-        """Make it durable. Idempotent."""
-        await self._writer.seal(identity)
-        self.sealed = True
-
-    async def drop(self) -> None:
-        """Remove it. Only for one who knows that no commit refers to it."""
-        if self.sealed:
-            file = BlobFile(self.finished.drive, self.uid, self.finished.digest)
-            await self._blobs.unlink([file])
-        else:
-            await self._writer.abort()
-
-    def record(self, account: int) -> Blob:
-        return Blob(
-            drive=self.finished.drive,
-            digest=self.finished.digest,
-            size_bytes=self.finished.size_bytes,
-            account=account,
-            codec=self.codec,
-            envelope=self.salt,
-            storage_class=self.storage_class,
-        )
 
 
 @attrs.frozen
@@ -109,13 +72,16 @@ class Intake:
         run_in_thread: RunInThread,
         memory_bytes: int,
         etag: ETagKind = ETagKind.MD5,
+        standard: StorageClass = StorageClass(),  # noqa: B008 - frozen
     ) -> None:
         self._blobs = blobs
         self._ids = ids
         self._run_in_thread = run_in_thread
         self._memory_bytes = memory_bytes
         self._etag = etag
+        self._standard = standard
         self._streams = 0
+        self._compressed_streams = 0
 
     async def take(
         self,
@@ -127,12 +93,13 @@ class Intake:
         inline_bytes_max: int,
         prefix: bytes = b"",
         sealed: Sealed | None = None,
-        kept: StorageClass = StorageClass(),  # noqa: B008 - frozen
+        kept: StorageClass | None = None,
     ) -> Ingested:
         """Read the stream to its end. On any error, cancellation included, nothing is left.
         Up to `inline_bytes_max` bytes (-1: not even none) are kept in memory. `prefix` goes
         before the stream's bytes if they become a blob; size and digests are without it. What is
-        stored is encrypted if `sealed` says how; `kept` is the storage class it gets.
+        stored is encrypted if `sealed` says how; `kept` is the storage class it gets, if not
+        STANDARD.
 
         Raises `BadDigest`, `EntityTooLarge`, `IncompleteBody` if the stream is not
         `size_bytes` long, and what the stream or the blob store raises.
@@ -140,6 +107,7 @@ class Intake:
         if size_bytes is not None and size_bytes > size_bytes_max:
             raise EntityTooLarge(size_bytes, size_bytes_max)
         pieces = _Pieces(stream, size_bytes_max if size_bytes is None else size_bytes)
+        kept = self._standard if kept is None else kept
         self._streams += 1
         try:
             first = await pieces.read(inline_bytes_max + 1)
@@ -190,18 +158,12 @@ class Intake:
         sealed: Sealed | None,
         kept: StorageClass,
     ) -> Ingested:
-        uid, salt, codec = self._ids.uid(), b"", Codec.PLAIN
         digests = Digests(declared, self._etag if sealed is None or sealed.etag_is_digest else None)
-        whole_bytes = None if size_bytes is None else len(prefix) + size_bytes
-        blobs = self._blobs.at(kept.place)
-        if sealed is None:
-            writer = await blobs.create(uid, size_bytes=whole_bytes)
-        else:
-            salt, codec = sealed.random_salt(), Codec.PACKETS
-            packets = sealed.secret.blob(uid, salt)
-            stored_bytes = None if whole_bytes is None else packets.sealed_bytes(whole_bytes)
-            inner = await blobs.create(uid, size_bytes=stored_bytes)
-            writer = EncryptingWriter(inner, packets, self._run_in_thread)
+        staging = Staging(
+            self._blobs.at(kept.place), self._ids.uid(), kept, sealed, self._run_in_thread
+        )
+        writer = await staging.begin(None if size_bytes is None else len(prefix) + size_bytes)
+        self._compressed_streams += kept.zstd_level > 0
         try:
             if prefix:
                 await writer.write(prefix)
@@ -214,12 +176,13 @@ class Intake:
                 pieces.put_back(first)
                 del first
                 await self._spread(pieces, writer, digests)
-            finished = await writer.finish()
+            staged = await staging.finish(writer)
             checksums = digests.verified()
         except BaseException:
             await writer.abort()
             raise
-        staged = StagedBlob(uid, finished, writer, blobs, codec, salt, kept.name)
+        finally:
+            self._compressed_streams -= kept.zstd_level > 0
         etag = sealed.random_etag() if sealed and not sealed.etag_is_digest else digests.etag
         return Ingested(pieces.size_bytes, etag, checksums, b"", staged)
 
@@ -240,7 +203,8 @@ class Intake:
         return Consumer(lambda pieces: run_in_thread(update, pieces), calls_max=2)
 
     def _share(self) -> int:
-        return self._memory_bytes // 2 // self._streams
+        held_bytes = self._compressed_streams * HELD_BYTES
+        return max(0, self._memory_bytes // 2 - held_bytes) // self._streams
 
     def _piece_bytes(self) -> int:
         return max(PIECE_BYTES_MIN, min(PIECE_BYTES, self._share()))

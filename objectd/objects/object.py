@@ -7,7 +7,7 @@ import attrs
 from objectd.errors import PartNotFound
 from objectd.model.records import InBlob, InManifest, InRow, Nothing, ObjectHead, ObjectTail
 from objectd.objects.core import Core
-from objectd.objects.decrypting import Opening
+from objectd.objects.located import Opening
 from objectd.objects.reading import (
     BlobStream,
     ManifestStream,
@@ -112,12 +112,12 @@ class OpenObject:
 
     def _stream(self, start: int, stop: int) -> ByteStream:
         core = self._core
-        opening = None if self.secret is None else Opening(self.secret, core.run_in_thread)
+        opening = Opening(core.blobs, core.run_in_thread, self.secret)
         match self.object.tail.source:
             case InBlob(blob):
-                return BlobStream(core.metadata, core.blobs, [Piece(blob, start, stop)], opening)
+                return BlobStream(core.metadata, opening, [Piece(blob, start, stop)])
             case InManifest() as manifest:
-                return ManifestStream(core.metadata, core.blobs, manifest, start, stop, opening)
+                return ManifestStream(core.metadata, opening, manifest, start, stop)
             case _:
                 return BytesStream(self._payload[start:stop])
 

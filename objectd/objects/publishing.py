@@ -18,7 +18,8 @@ from objectd.interfaces import At
 from objectd.model.records import InBlob, InRow, Nothing, Source
 from objectd.objects import references
 from objectd.objects.core import Core
-from objectd.objects.ingest import Ingested, StagedBlob
+from objectd.objects.ingest import Ingested
+from objectd.objects.staging import StagedBlob
 from objectd.objects.writer import Batch
 
 _T = TypeVar("_T")

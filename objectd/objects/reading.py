@@ -7,10 +7,9 @@ from itertools import islice
 
 import attrs
 
-from objectd.errors import DamagedBlob, DamagedRecord
-from objectd.interfaces import BlobLocation, IBlobReader, IBlobStore, IMetadataStore
+from objectd.errors import DamagedRecord
+from objectd.interfaces import IBlobReader, IMetadataStore
 from objectd.model import keys
-from objectd.model.blobs import Blob, BlobTrash
 from objectd.model.codec import decode
 from objectd.model.records import (
     Checksum,
@@ -18,7 +17,7 @@ from objectd.model.records import (
     Part,
     Source,
 )
-from objectd.objects.decrypting import Opening
+from objectd.objects.located import Opening, locate
 
 _PARTS_A_LOOKUP = 100
 
@@ -35,19 +34,16 @@ class Piece:
 class BlobStream:
     """The bytes of some pieces of blobs, one after the other.
 
-    `pieces` may be long: blobs are looked up and opened only when they are reached. `opening`
-    is needed for those that are encrypted.
+    `pieces` may be long: blobs are looked up and opened only when they are reached.
     """
 
     def __init__(
         self,
         metadata: IMetadataStore,
-        blobs: IBlobStore,
+        opening: Opening,
         pieces: list[Piece],
-        opening: Opening | None = None,
     ) -> None:
         self._metadata = metadata
-        self._blobs = blobs
         self._opening = opening
         self._pieces = iter(pieces)
         self._reader: IBlobReader | None = None
@@ -70,35 +66,7 @@ class BlobStream:
 
     async def _open(self, piece: Piece) -> IBlobReader:
         found = await locate(self._metadata, piece.blob)
-        start, stop, opening = piece.start, piece.stop, self._opening
-        if found.is_encrypted is (opening is None):
-            raise DamagedBlob(piece.blob.hex(), "its row and its object's disagree on encryption")
-        if opening is None or start == stop:
-            return await self._blobs.open(found.location, start=start, stop=stop)
-        return await opening.open(self._blobs, found.location, found.salt, start=start, stop=stop)
-
-
-@attrs.frozen
-class Located:
-    """Where a blob is, and what it takes to read it."""
-
-    location: BlobLocation
-    is_encrypted: bool = False
-    salt: bytes = b""
-
-
-async def locate(metadata: IMetadataStore, uid: bytes) -> Located:
-    """Where a blob is. One that was collected since the reader learned of it is found in the
-    trash: its file stays until the reader is done. Raises `DamagedBlob` if it is nowhere."""
-    row, trash_row = await metadata.get([keys.blob(uid), keys.blob_trash(uid)])
-    if row is not None:
-        blob: Blob | BlobTrash = decode(Blob, row.value)
-    elif trash_row is not None:
-        blob = decode(BlobTrash, trash_row.value)
-    else:
-        raise DamagedBlob(uid.hex(), "its row is missing")
-    location = BlobLocation(blob.drive, uid, blob.digest, blob.size_bytes)
-    return Located(location, blob.codec.is_encrypted, blob.envelope)
+        return await self._opening.open(found, piece.start, piece.stop)
 
 
 @attrs.frozen
@@ -192,14 +160,12 @@ class ManifestStream:
     def __init__(
         self,
         metadata: IMetadataStore,
-        blobs: IBlobStore,
+        opening: Opening,
         manifest: InManifest,
         start: int,
         stop: int,
-        opening: Opening | None = None,
     ) -> None:
         self._metadata = metadata
-        self._blobs = blobs
         self._opening = opening
         self._upload = manifest.upload
         self._wanted = [
@@ -233,4 +199,4 @@ class ManifestStream:
             if part.size_bytes != size_bytes:
                 raise DamagedRecord(f"part {number} of upload {self._upload.hex()}", "wrong size")
             pieces.append(Piece(part.blob, start, stop))
-        return BlobStream(self._metadata, self._blobs, pieces, self._opening)
+        return BlobStream(self._metadata, self._opening, pieces)

@@ -22,7 +22,7 @@ from objectd.model.records import (
     Part,
     Source,
 )
-from objectd.objects.ingest import StagedBlob
+from objectd.objects.staging import StagedBlob
 from objectd.objects.writer import Batch
 
 REF = encode(Ref())

@@ -100,8 +100,13 @@ class Sealed:
 
 
 def stored_bytes(plain_bytes: int, encryption: Encryption | None) -> int:
-    """How long bytes are where they are stored."""
-    return plain_bytes if encryption is None else sealed_bytes(plain_bytes, len(encryption.layers))
+    """How long bytes are where they are stored, but for blobs that are compressed."""
+    return sealed_bytes(plain_bytes, layers_of(encryption))
+
+
+def layers_of(encryption: Encryption | None) -> int:
+    """How many keys bytes are encrypted with."""
+    return 0 if encryption is None else len(encryption.layers)
 
 
 def described(encryption: Encryption) -> object:

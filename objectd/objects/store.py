@@ -26,13 +26,19 @@ from objectd.interfaces import (
 from objectd.model import keys
 from objectd.model.codec import decode, encode
 from objectd.model.records import Format, Incompatible, SweepHold
-from objectd.objects import places, usage
+from objectd.objects import features, places, usage
 from objectd.objects.aborting import AbandonedUploads
 from objectd.objects.annotations import Annotations
 from objectd.objects.appending import Appends
 from objectd.objects.bucket_encryption import BucketEncryption, ObjectEncryption
 from objectd.objects.buckets import Buckets
-from objectd.objects.classes import Classes, ClassSettings, check_classes
+from objectd.objects.classes import (
+    STANDARD,
+    Classes,
+    ClassSettings,
+    StorageClass,
+    check_classes,
+)
 from objectd.objects.collecting.collector import Collector
 from objectd.objects.collecting.sweep import Sweep
 from objectd.objects.completing import Completions
@@ -181,6 +187,8 @@ async def open_store(
     host = _Host(run_in_thread, now_us, uptime, body_memory_bytes, made)
     store = _assembled(metadata, arranged, writer, format_, reads, settings, encryptions, host)
     await places.record(store.core, known, stores)
+    if not store.core.classes.named(STANDARD).keeps_like(StorageClass()):
+        await features.ensure(store.core, Incompatible.STORAGE_CLASSES)
     await advance_or_say_why(store.trusted_time)
     return store
 
@@ -253,6 +261,7 @@ def _assembled(
         run_in_thread=host.run_in_thread,
         memory_bytes=host.body_memory_bytes,
         etag=settings.etag,
+        standard=host.classes.named(STANDARD),
     )
     core = Core(
         metadata,

@@ -6,8 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 
 from blake3 import blake3
 
+from objectd.blobs.format import Damaged
+from objectd.blobs.frames import Decompressor, Frames
+from objectd.blobs.packets import sealed_bytes
 from objectd.errors import DamagedBlob, DamagedRecord
-from objectd.interfaces import BlobFile, BlobLocation, Row
+from objectd.interfaces import BlobFile, Row
 from objectd.model import keys
 from objectd.model.blobs import Blob, Content
 from objectd.model.codec import decode
@@ -21,6 +24,7 @@ from objectd.objects.checking.subject import (
     row_name,
 )
 from objectd.objects.ids import incarnation_of
+from objectd.objects.located import Located, located
 from objectd.objects.references import content_key
 
 
@@ -37,17 +41,18 @@ async def blobs(subject: Subject, *, deep: bool) -> AsyncIterator[Finding]:
             subject.totals.blob_bytes += blob.size_bytes
             if blob.damaged:
                 yield Finding(Problem.BLOB_FLAGGED, blob_name(uid))
-            location = BlobLocation(blob.drive, uid, blob.digest, blob.size_bytes)
-            why = await _damage(subject, location, deep=deep)
+            why = await _damage(subject, located(uid, blob), deep=deep)
             if why:
                 yield Finding(Problem.BLOB_DAMAGED, blob_name(uid), why)
             if (why or blob.damaged) and len(subject.damaged_blobs) < DAMAGED_BLOBS_MAX:
                 subject.damaged_blobs.add(uid)
 
 
-async def _damage(subject: Subject, location: BlobLocation, *, deep: bool) -> str:
-    """What is wrong with a blob's file, or ''."""
+async def _damage(subject: Subject, found: Located, *, deep: bool) -> str:
+    """What is wrong with a blob's file, or with how its row says that it is compressed, or ''."""
+    location = found.location
     try:
+        decompressor = _decompressor(found)
         reader = await subject.blobs.open(location, stop=None if deep else 0)
         try:
             if not deep:
@@ -56,11 +61,35 @@ async def _damage(subject: Subject, location: BlobLocation, *, deep: bool) -> st
             while data := await reader.read():
                 digest.update(data)
                 subject.totals.bytes_read += len(data)
+                _decompress(decompressor, data)
         finally:
             reader.close()
-    except DamagedBlob as error:
+    except (Damaged, DamagedBlob) as error:
         return str(error)
     return "" if digest.digest() == location.digest else "its bytes do not have its digest"
+
+
+def _decompressor(found: Located) -> Decompressor | None:
+    """Of a blob's frames, if it has some; not of those that are encrypted, for which the keys
+    would be needed. Raises `Damaged`."""
+    if not found.codec.is_compressed:
+        return None
+    frames = Frames.decode(found.frames)
+    if not found.codec.is_encrypted:
+        frames.require(found.location.size_bytes)
+        return Decompressor(frames, frames.whole())
+    sealed = [sealed_bytes(frames.stored_bytes, layers) for layers in (1, 2)]
+    if found.location.size_bytes not in sealed:
+        raise Damaged(f"its index tells of {frames.stored_bytes} bytes in packets")
+    return None
+
+
+def _decompress(decompressor: Decompressor | None, data: bytes) -> None:
+    """Raises `Damaged`."""
+    if decompressor is not None:
+        decompressor.put(data)
+        while not decompressor.has_ended and decompressor.has_frame:
+            decompressor.next()
 
 
 async def contents(subject: Subject) -> AsyncIterator[Finding]:

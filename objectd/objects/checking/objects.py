@@ -8,7 +8,6 @@ from typing import NamedTuple
 from objectd.errors import DamagedRecord
 from objectd.interfaces import Entry, Row
 from objectd.model import keys
-from objectd.model.blobs import Blob
 from objectd.model.codec import decode, decode_object, decode_payload
 from objectd.model.records import (
     InBlob,
@@ -24,9 +23,10 @@ from objectd.objects import references, usage
 from objectd.objects.checking.annotating import miscounted
 from objectd.objects.checking.buckets import kept_counters
 from objectd.objects.checking.findings import Finding, Problem, putting
+from objectd.objects.checking.sizes import holds
 from objectd.objects.checking.subject import Subject, row_name, version_fields
 from objectd.objects.reading import is_listed, part_ranges
-from objectd.objects.sealing import stored_bytes
+from objectd.objects.sealing import layers_of, stored_bytes
 
 _Rows = dict[bytes, Row]
 
@@ -181,16 +181,9 @@ def _in_blob(subject: Subject, each: _Object, uid: bytes, rows: _Rows) -> list[F
         findings.append(Finding(Problem.BLOB_MISSING, each.name, f"blob {uid.hex()}"))
     elif uid in subject.damaged_blobs:
         findings.append(Finding(Problem.BYTES_LOST, each.name, f"blob {uid.hex()}"))
-    elif _size(row) not in (stored_bytes(each.head.size_bytes, each.tail.encryption), None):
+    elif not holds(row, each.head.size_bytes, [layers_of(each.tail.encryption)]):
         findings.append(Finding(Problem.OBJECT_WRONG, each.name, f"blob {uid.hex()}"))
     return findings
-
-
-def _size(row: Row) -> int | None:
-    try:
-        return decode(Blob, row.value).size_bytes
-    except DamagedRecord:
-        return None  # which the check of blobs says
 
 
 async def _in_manifest(

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
-from objectd.blobs.packets import sealed_bytes
 from objectd.errors import DamagedRecord
 from objectd.interfaces import Entry, Row
 from objectd.model import keys
-from objectd.model.blobs import Blob, Candidate, Codec
+from objectd.model.blobs import Candidate
 from objectd.model.codec import decode, encode
 from objectd.model.records import Manifest, Part, Upload
 from objectd.objects import references
 from objectd.objects.checking.findings import Finding, Problem, putting
 from objectd.objects.checking.objects import references_of_objects
+from objectd.objects.checking.sizes import holds
 from objectd.objects.checking.subject import Subject, decoded, row_name, upload_name
 from objectd.objects.reading import is_listed
 
@@ -110,14 +110,8 @@ async def _page(subject: Subject, good: Sequence[_Part]) -> list[Finding]:
 
 
 def _fits(blob: Row, part: Part) -> bool:
-    try:
-        found = decode(Blob, blob.value)
-    except DamagedRecord:
-        return True  # that row has a finding of its own
-    if found.codec is Codec.PLAIN:
-        return found.size_bytes == part.size_bytes
     # How many layers there are, the upload or the objects tell.
-    return found.size_bytes in [sealed_bytes(part.size_bytes, layers) for layers in (1, 2)]
+    return holds(blob, part.size_bytes, [0, 1, 2])
 
 
 async def _ownerless(subject: Subject) -> AsyncIterator[bytes]:

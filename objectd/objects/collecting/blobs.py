@@ -58,8 +58,7 @@ async def _discarding(core: Core, candidates: Sequence[Entry]) -> Batch:
     for uid, blob in blobs.items():
         batch.expect(EmptyRange(*keys.span(keys.refs(uid))))
         batch.delete(keys.blob(uid))
-        trash = BlobTrash(blob.drive, blob.digest, blob.size_bytes, blob.codec, blob.envelope)
-        batch.put(keys.blob_trash(uid), encode(trash))
+        batch.put(keys.blob_trash(uid), encode(_trash(blob)))
     contents = [content_key(blob) for blob in blobs.values()]
     rows = await core.metadata.get(contents)
     for uid, key, row in zip(blobs, contents, rows, strict=True):
@@ -68,6 +67,13 @@ async def _discarding(core: Core, candidates: Sequence[Entry]) -> Batch:
             batch.expect(At(key, row.revision))
             batch.delete(key)
     return batch
+
+
+def _trash(blob: Blob) -> BlobTrash:
+    """With all that it takes to read it: a reader may still come for it."""
+    return BlobTrash(
+        blob.drive, blob.digest, blob.size_bytes, blob.codec, blob.envelope, blob.frames
+    )
 
 
 async def empty_trash(core: Core, entries: Sequence[Entry], report: Report, pace: Pace) -> None:

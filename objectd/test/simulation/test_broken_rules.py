@@ -26,7 +26,7 @@ from objectd.model import keys
 from objectd.model.blobs import Blob
 from objectd.model.codec import decode
 from objectd.model.records import Source
-from objectd.objects import growing, publishing, reading, references
+from objectd.objects import growing, located, publishing, reading, references
 from objectd.objects.collecting import sweep
 from objectd.objects.conditions import Conditions
 from objectd.objects.current import Current
@@ -153,9 +153,9 @@ class BrokenRuleTests(BrokenRuleCase):
 
     def test_reads_of_other_processes(self) -> None:
         """A collector that waits for the reads of its own process only is noticed."""
-        locate = reading.locate
+        locate = located.locate
 
-        async def locate_slowly(metadata: IMetadataStore, uid: bytes) -> reading.Located:
+        async def locate_slowly(metadata: IMetadataStore, uid: bytes) -> located.Located:
             """So that a collection often comes in between."""
             location = await locate(metadata, uid)
             for _ in range(40):
@@ -169,13 +169,13 @@ class BrokenRuleTests(BrokenRuleCase):
     def test_reading_from_the_trash(self) -> None:
         """A reader that does not find a blob that was collected meanwhile is noticed."""
 
-        async def locate(metadata: IMetadataStore, uid: bytes) -> reading.Located:
+        async def locate(metadata: IMetadataStore, uid: bytes) -> located.Located:
             [row] = await metadata.get([keys.blob(uid)])
             if row is None:
                 raise DamagedBlob(uid.hex(), "its row is missing")
             blob = decode(Blob, row.value)
             location = BlobLocation(blob.drive, uid, blob.digest, blob.size_bytes)
-            return reading.Located(location)
+            return located.Located(location)
 
         self.patch(reading, "locate", locate)
         self.assert_noticed()
