@@ -201,9 +201,7 @@ def _classes(file: ConfigurationFile, stores: Collection[str]) -> dict[str, Clas
     """All classes. What a section leaves out holds as it does without the section."""
     classes = dict(DEFAULTS)
     for name, table, place in file.within("classes"):
-        default = attrs.asdict(
-            DEFAULTS.get(name, ClassSettings()), filter=lambda _, value: value is not None
-        )
+        default = attrs.asdict(DEFAULTS.get(name, ClassSettings()))
         classes[name] = checked(ClassSettings, {**default, **table}, place)
     try:
         check_classes(classes, stores)

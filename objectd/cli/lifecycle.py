@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from objectd.cli.maintenance import CLEAN, PROBLEMS
 from objectd.objects import ObjectStore
 from objectd.objects.lifecycle.explaining import Explanation, explain
-from objectd.objects.lifecycle.rules import Fate
+from objectd.objects.lifecycle.rules import Fate, told
 
 __all__ = ["explain_key"]
 
@@ -29,7 +29,7 @@ async def explain_key(store: ObjectStore, bucket: str, key: str, say: Say) -> in
     if time.jumped:
         say("the wall clock has jumped: nothing happens until it is confirmed")
     found = 0
-    async for each in explain(store.core, store.lifecycles, bucket, bucket_id, key):
+    async for each in explain(store.core, store.lifecycles, bucket, bucket_id, key, time.now_us):
         found += 1
         for line in _lines(each, time.now_us):
             say(line)
@@ -40,10 +40,10 @@ async def explain_key(store: ObjectStore, bucket: str, key: str, say: Say) -> in
 
 def _lines(each: Explanation, now_us: int) -> list[str]:
     lines = [f"{each.what}, of {_time(each.made_us)}"]
-    if each.fate is None:
+    happens = [*each.moves, *([] if each.fate is None else [each.fate])]
+    if not happens:
         lines.append("  nothing happens to it as it is now")
-    else:
-        lines.append(f"  {_told(each.fate, now_us)}, by rule {each.fate.rule.id!r}")
+    lines += [f"  {_told(fate, now_us)}, by rule {fate.rule.id!r}" for fate in happens]
     if each.is_held:
         lines.append("  under a legal hold: it is not deleted before that ends")
     if each.locked_until_us > now_us:
@@ -51,7 +51,7 @@ def _lines(each: Explanation, now_us: int) -> list[str]:
     for rule, says in each.verdicts:
         if not isinstance(says, Fate):
             lines.append(f"  rule {rule.id!r} does nothing: {says}")
-        elif each.fate is None or says.rule is not each.fate.rule:
+        elif says not in happens:
             lines.append(f"  rule {rule.id!r} is not the first: {_told(says, now_us)}")
     return lines
 
@@ -60,7 +60,7 @@ def _told(fate: Fate, now_us: int) -> str:
     when = f"from {_time(fate.due_us)} on"
     if fate.due_us <= now_us:
         when += ", which is past: at the next pass"
-    return f"{fate.deed.value} {when}"
+    return f"{told(fate)} {when}"
 
 
 def _time(time_us: int) -> str:

@@ -86,14 +86,14 @@ class IBlobStore(Interface):
     does its blocking work through `Host.run_in_thread`.
     """
 
-    drives: Sequence[int] = Attribute("The numbers of the drives, ascending.")
+    drives: Sequence[int] = Attribute("The numbers of the drives, ascending, below 256.")
 
     async def begin(store_uuid: bytes, digest_key: bytes, incarnation: int) -> None:
         """Called once before anything else: the digest of blobs is BLAKE3-256 keyed with
-        `digest_key`. Checks that every drive belongs to this store (`FormatUnsupported`),
-        marks drives that are new, and durably records `incarnation` on each drive if it is
-        the highest that the drive has seen; called again for each process that joins. A
-        process that joins (`Host.joins`) only checks."""
+        `digest_key`. Checks that every drive belongs to this store (`ForeignDrive`, or else
+        `FormatUnsupported`), marks drives that are new, and durably records `incarnation` on
+        each drive if it is the highest that the drive has seen; called again for each process
+        that joins. A process that joins (`Host.joins`) only checks."""
 
     async def highest_incarnation() -> int:
         """The highest incarnation that any drive has recorded, 0 if none. May be called

@@ -15,7 +15,8 @@ class Codec(enum.IntEnum):
 
     PLAIN = 0
     PACKETS = 1
-    """Encrypted (`objectd.blobs.packets`); the row's `envelope` is the salt of its key."""
+    """Encrypted (`objectd.blobs.packets`); the row's `envelope` is the salt of its key and, if it
+    was moved as it is, the id of the blob that was encrypted."""
 
     FRAMES = 2
     """Compressed (`objectd.blobs.frames`); the row's `frames` tell where each one lies."""

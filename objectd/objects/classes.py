@@ -37,20 +37,19 @@ ZSTD_LEVEL_MAX = 19
 @attrs.frozen
 class ClassSettings:
     """How an operator has a class kept: in which blob store ('' is that of [blobs]), and compressed
-    or, with level 0, as it comes. With `restore_seconds` it is an archive: what is in it is read
-    only after a RestoreObject, which takes so long."""
+    or, with level 0, as it comes. What is in an `archive` is read only after a RestoreObject, which
+    takes so long."""
 
     store: str = ""
     zstd_level: int = attrs.field(
         default=0, validator=[attrs.validators.ge(0), attrs.validators.le(ZSTD_LEVEL_MAX)]
     )
-    restore_seconds: float | None = attrs.field(
-        default=None, validator=attrs.validators.optional(attrs.validators.ge(0))
-    )
+    archive: bool = False
+    restore_seconds: float = attrs.field(default=0.0, validator=attrs.validators.ge(0))
 
 
 _COLD = ClassSettings(zstd_level=3)
-_ARCHIVE = ClassSettings(zstd_level=3, restore_seconds=0.0)
+_ARCHIVE = ClassSettings(zstd_level=3, archive=True)
 
 DEFAULTS: Mapping[str, ClassSettings] = {
     "REDUCED_REDUNDANCY": ClassSettings(),
@@ -67,7 +66,7 @@ itself, so there is no INTELLIGENT_TIERING unless an operator says what it shall
 
 @attrs.frozen
 class StorageClass:
-    """`place` is the number of the blob store."""
+    """`place` is the number of the blob store; only an archive has `restore_seconds`."""
 
     name: str = STANDARD
     place: int = 0
@@ -101,7 +100,12 @@ class Classes:
         kept = {**DEFAULTS, **settings}
         return cls(
             {
-                name: StorageClass(name, places[each.store], each.zstd_level, each.restore_seconds)
+                name: StorageClass(
+                    name,
+                    places[each.store],
+                    each.zstd_level,
+                    each.restore_seconds if each.archive else None,
+                )
                 for name, each in kept.items()
             }
         )
@@ -151,9 +155,11 @@ def check_classes(settings: Mapping[str, ClassSettings], stores: Collection[str]
         if each.store and each.store not in stores:
             why = f"there is no section [stores.{each.store}]; {_instead(each.store, stores)}"
             raise ClassMistake(name, "store", why)
-        if each.restore_seconds is not None and name not in ARCHIVES:
-            why = f"clients know only {' and '.join(ARCHIVES)} as archives: take it away"
-            raise ClassMistake(name, "restore_seconds", why)
+        if each.restore_seconds and not each.archive:
+            raise ClassMistake(name, "restore_seconds", "only an archive has something to restore")
+        if each.archive and name not in ARCHIVES:
+            why = f"clients know only {' and '.join(ARCHIVES)} as archives"
+            raise ClassMistake(name, "archive", why)
 
 
 def _instead(name: str, known: Collection[str]) -> str:

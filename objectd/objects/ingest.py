@@ -159,9 +159,8 @@ class Intake:
         kept: StorageClass,
     ) -> Ingested:
         digests = Digests(declared, self._etag if sealed is None or sealed.etag_is_digest else None)
-        staging = Staging(
-            self._blobs.at(kept.place), self._ids.uid(), kept, sealed, self._run_in_thread
-        )
+        blobs = self._blobs.at(kept.place)
+        staging = Staging(blobs, self._ids.uid(), kept, sealed, self._run_in_thread)
         writer = await staging.begin(None if size_bytes is None else len(prefix) + size_bytes)
         self._compressed_streams += kept.zstd_level > 0
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import attrs
-import msgspec
 from msgspec import structs
 
 from objectd.errors import Conflict
@@ -14,10 +13,10 @@ from objectd.model.records import Bucket, JournalKind, ObjectHead, ObjectTail, S
 from objectd.objects.conditions import Conditions
 from objectd.objects.core import Core
 from objectd.objects.current import Current, current, read_current, replace
+from objectd.objects.identities import version_identity
 from objectd.objects.ingest import Ingested
 from objectd.objects.object import Object
 from objectd.objects.publishing import Placement, publish
-from objectd.objects.sealing import described
 from objectd.objects.writer import Batch
 
 FREE_IN_A_ROW = 4
@@ -71,7 +70,9 @@ class Version:
                 account=self.bucket.owner,
                 deduplicate=self.bucket.deduplicate and self.tail.encryption is None,
                 ref=lambda blob: keys.version_ref(blob, version),
-                identity=self._identity(),
+                identity=version_identity(
+                    self.bucket.name, self.key, self.head, self.tail, self.ingested.staged.salt
+                ),
                 locked=(row_key,),
             )
             return await publish(core, self.ingested, placement, self._decide)
@@ -115,22 +116,3 @@ class Version:
     def _over(self, old: Current, batch: Batch, tail: ObjectTail) -> Object:
         payload = self.ingested.payload
         return replace(self.core, batch, old, self.head, tail, payload=payload, kind=self.kind)
-
-    def _identity(self) -> dict[str, object]:
-        """What a blob tells of its first object when the metadata is lost. Of encrypted bytes not
-        their digest; but how to decrypt them, for who has the key."""
-        head, tail, staged = self.head, self.tail, self.ingested.staged
-        if tail.encryption is None or staged is None:
-            own: dict[str, object] = {"etag": head.etag}
-        else:
-            own = {"encryption": described(tail.encryption), "salt": staged.salt}
-        return {
-            "bucket": self.bucket.name,
-            "key": self.key,
-            "version": head.version,
-            "modified_us": head.modified_us,
-            **own,
-            "owner": head.owner,
-            "headers": msgspec.to_builtins(tail.headers),
-            "metadata": tail.metadata,
-        }

@@ -44,9 +44,11 @@ class Secret:
 
     keys: tuple[bytes, ...] = attrs.field(repr=False)
 
-    def blob(self, uid: bytes, salt: bytes) -> Packets:
-        """For the blob with this uid, whose row keeps the salt."""
-        return Packets([_derived(key, salt, b"objectd blob 1" + uid) for key in self.keys])
+    def blob(self, uid: bytes, envelope: bytes) -> Packets:
+        """For the blob with this uid, whose row keeps the envelope: the salt and, if it was moved
+        as it is, the uid under which it was encrypted."""
+        salt, first = envelope[:SALT_BYTES], envelope[SALT_BYTES:] or uid
+        return Packets([_derived(key, salt, b"objectd blob 1" + first) for key in self.keys])
 
     def seal_payload(self, data: bytes) -> bytes:
         return seal_whole(self._payload(), data)

@@ -50,11 +50,12 @@ from objectd.objects.classes import STANDARD
 from objectd.objects.core import Core
 from objectd.objects.damage import decoded
 from objectd.objects.encryption import CustomerKey, EncryptionWanted, wanted_in
+from objectd.objects.identities import part_identity
 from objectd.objects.ingest import Ingested
 from objectd.objects.names import check_metadata, key_bytes
 from objectd.objects.publishing import Placement, publish
 from objectd.objects.retention import check_lock
-from objectd.objects.sealing import Sealed, described
+from objectd.objects.sealing import Sealed
 from objectd.objects.settings import LIST_ENTRIES_MAX, PART_BYTES_MAX, PART_NUMBER_MAX
 from objectd.objects.shield import shield
 from objectd.objects.tag_rules import check_tags
@@ -357,20 +358,15 @@ class Uploads:
     ) -> Part:
         core = self._core
         attempt = core.ids.uid()
-        own: dict[str, object] = {"etag": ingested.etag}
-        if sealed is not None and ingested.staged is not None:
-            own = {"encryption": described(sealed.encryption), "salt": ingested.staged.salt}
+        encryption = sealed.encryption if sealed is not None else None
+        salt = ingested.staged.salt if ingested.staged is not None else b""
         placement = Placement(
             account=place.bucket.owner,
             deduplicate=place.bucket.deduplicate and sealed is None,
             ref=lambda blob: keys.part_ref(blob, attempt),
-            identity={
-                "bucket": place.bucket.name,
-                "key": place.key,
-                "upload": place.id.uid,
-                "part": number,
-                **own,
-            },
+            identity=part_identity(
+                place.bucket.name, place.key, place.id.uid, number, ingested.etag, encryption, salt
+            ),
             locked=(keys.part(place.id.uid, number),),
         )
 

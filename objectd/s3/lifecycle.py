@@ -6,17 +6,25 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 from urllib.parse import quote
 
-from objectd.model.lifecycle import LifecycleFilter, LifecycleRule
+from objectd.errors import UnknownStorageClass
+from objectd.model.lifecycle import (
+    LifecycleFilter,
+    LifecycleRule,
+    NoncurrentTransition,
+    Transition,
+    TransitionMinimum,
+)
 from objectd.objects import Object, ObjectStore
 from objectd.objects.lifecycle.rules import Fate
 from objectd.protocol.errors import S3Error
 from objectd.protocol.scalars import http_date
 from objectd.s3.call import Answer, Call
 
-_TRANSITIONS = ("Transitions", "NoncurrentVersionTransitions")
-
-TRANSITION_MINIMUM = "all_storage_classes_128K"
-"""What AWS takes where nobody says otherwise; without transitions it decides nothing."""
+TRANSITION_MINIMA: Mapping[str, TransitionMinimum] = {
+    "all_storage_classes_128K": TransitionMinimum.ALL_CLASSES_128K,
+    "varies_by_storage_class": TransitionMinimum.VARIES,
+}
+_MINIMUM_NAMES = {minimum: name for name, minimum in TRANSITION_MINIMA.items()}
 
 Element = Mapping[str, object]
 
@@ -26,17 +34,17 @@ async def put_bucket_lifecycle_configuration(
     *,
     Bucket: str,
     LifecycleConfiguration: Element,
-    TransitionDefaultMinimumObjectSize: str = TRANSITION_MINIMUM,
+    TransitionDefaultMinimumObjectSize: str = "all_storage_classes_128K",
 ) -> Answer:
-    if TransitionDefaultMinimumObjectSize != TRANSITION_MINIMUM:
-        raise S3Error(
-            "NotImplemented",
-            "TransitionDefaultMinimumObjectSize "
-            f"{TransitionDefaultMinimumObjectSize} is not implemented.",
-        )
+    minimum = TRANSITION_MINIMA.get(TransitionDefaultMinimumObjectSize)
+    if minimum is None:
+        raise S3Error("InvalidArgument", "Invalid TransitionDefaultMinimumObjectSize found")
     rules = [_rule(element) for element in _elements(LifecycleConfiguration, "Rules")]
-    await call.store.lifecycles.put(Bucket, rules)
-    return Answer({"TransitionDefaultMinimumObjectSize": TRANSITION_MINIMUM})
+    try:
+        lifecycle = await call.store.lifecycles.put(Bucket, rules, minimum)
+    except UnknownStorageClass as error:  # the rules name several, so it is said which
+        raise S3Error("InvalidStorageClass", str(error)) from error
+    return Answer({"TransitionDefaultMinimumObjectSize": _MINIMUM_NAMES[lifecycle.minimum]})
 
 
 async def get_bucket_lifecycle_configuration(call: Call, *, Bucket: str) -> Answer:
@@ -46,7 +54,7 @@ async def get_bucket_lifecycle_configuration(call: Call, *, Bucket: str) -> Answ
     return Answer(
         {
             "Rules": [shown_rule(rule) for rule in lifecycle.rules],
-            "TransitionDefaultMinimumObjectSize": TRANSITION_MINIMUM,
+            "TransitionDefaultMinimumObjectSize": _MINIMUM_NAMES[lifecycle.minimum],
         }
     )
 
@@ -86,12 +94,6 @@ def expiration_text(fate: Fate | None) -> str | None:
 
 def _rule(element: Element) -> LifecycleRule:
     """Raises `S3Error` for what our record of a rule cannot say."""
-    for member in _TRANSITIONS:
-        if member in element:
-            raise S3Error(
-                "NotImplemented",
-                f"PutBucketLifecycleConfiguration does not implement {member}.",
-            )
     if ("Prefix" in element) == ("Filter" in element):
         raise S3Error("MalformedXML")
     is_v1 = "Prefix" in element
@@ -115,7 +117,31 @@ def _rule(element: Element) -> LifecycleRule:
         noncurrent_kept=_number(noncurrent, "NewerNoncurrentVersions"),
         abort_days=_number(abort, "DaysAfterInitiation"),
         is_v1=is_v1,
+        transitions=tuple(map(_transition, _elements(element, "Transitions"))),
+        noncurrent_transitions=tuple(
+            map(_noncurrent_transition, _elements(element, "NoncurrentVersionTransitions"))
+        ),
     )
+
+
+def _transition(element: Element) -> Transition:
+    return Transition(
+        _storage_class(element), days=_number(element, "Days"), date_us=_number(element, "Date")
+    )
+
+
+def _noncurrent_transition(element: Element) -> NoncurrentTransition:
+    days = _number(element, "NoncurrentDays")
+    if days is None:
+        raise S3Error("MalformedXML")
+    kept = _number(element, "NewerNoncurrentVersions")
+    return NoncurrentTransition(_storage_class(element), days, kept)
+
+
+def _storage_class(element: Element) -> str:
+    if "StorageClass" not in element:
+        raise S3Error("MalformedXML")
+    return str(element["StorageClass"])
 
 
 def _filter(element: Element) -> LifecycleFilter:
@@ -174,6 +200,20 @@ def shown_rule(rule: LifecycleRule) -> dict[str, object]:
         ),
         "Status": "Enabled" if rule.enabled else "Disabled",
         "Expiration": _given(expiration),
+        "Transitions": [
+            _given({"Date": each.date_us, "Days": each.days, "StorageClass": each.storage_class})
+            for each in rule.transitions
+        ],
+        "NoncurrentVersionTransitions": [
+            _given(
+                {
+                    "NoncurrentDays": each.days,
+                    "NewerNoncurrentVersions": each.kept,
+                    "StorageClass": each.storage_class,
+                }
+            )
+            for each in rule.noncurrent_transitions
+        ],
         "NoncurrentVersionExpiration": _given(noncurrent),
         "AbortIncompleteMultipartUpload": _given({"DaysAfterInitiation": rule.abort_days}),
     }

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import objectd
 from objectd.config import Choice
 from objectd.errors import ConfigurationInvalid
-from objectd.objects.classes import DEFAULTS, ClassSettings
+from objectd.objects.classes import ARCHIVES, DEFAULTS, ClassSettings
 from objectd.settings import Configuration, ServerSettings, load
 from objectd.web.limits import Limits
 
@@ -53,7 +53,10 @@ class Sample(SynchronousTestCase):
         for section, settings in self.sections().items():
             shown = self.keys(section) - {"provider"}
             defaults = attrs.asdict(settings, filter=lambda _, value: value is not None)
-            self.assertEqual(set(defaults), shown, section)
+            of_archives = {"archive", "restore_seconds"}
+            if section.removeprefix("classes.") in ARCHIVES:
+                of_archives = set()
+            self.assertEqual(defaults.keys() - of_archives, shown, section)
 
     def test_nothing_is_stale(self) -> None:
         """The file with every # taken away says what holds without a file."""
@@ -114,8 +117,12 @@ class Sections(SynchronousTestCase):
                 "[classes.GLACIER] store: there is no section [stores.cold]; there are: none",
             ),
             (
-                "[classes.STANDARD_IA]\nrestore_seconds = 0\n",
-                "[classes.STANDARD_IA] restore_seconds: clients know only GLACIER and",
+                "[classes.STANDARD_IA]\narchive = true\n",
+                "[classes.STANDARD_IA] archive: clients know only GLACIER and",
+            ),
+            (
+                "[classes.GLACIER]\narchive = false\nrestore_seconds = 1\n",
+                "[classes.GLACIER] restore_seconds: only an archive has something to restore",
             ),
         ):
             self.assertIn(message, self.refused(text))
@@ -153,7 +160,7 @@ class Sections(SynchronousTestCase):
             "[classes.INTELLIGENT_TIERING]\n[classes.STANDARD_IA]\nzstd_level = 0\n"
         ).classes
         changed = {
-            "GLACIER": ClassSettings("cold", zstd_level=3, restore_seconds=0.0),
+            "GLACIER": ClassSettings("cold", zstd_level=3, archive=True),
             "INTELLIGENT_TIERING": ClassSettings(),
             "STANDARD_IA": ClassSettings(),
         }

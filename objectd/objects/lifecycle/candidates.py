@@ -192,10 +192,8 @@ class Search:
         return head, tail.tags
 
     def _due(self, key: bytes, revision: int, head: ObjectHead, state: State) -> Candidate | None:
-        fate = self.rules.fate(key, state)
-        if fate is None or fate.due_us > self.now_us:
-            return None
-        return Candidate(key, head, revision, state, fate)
+        fate = self.rules.due(key, state, self.now_us)
+        return Candidate(key, head, revision, state, fate) if fate is not None else None
 
     def _may_be_due(self, older: _Older) -> bool:
         """It may be, whatever the current object is: that is later than it, so that most are

@@ -2,7 +2,9 @@
 
 A commit expects the configuration that it acts by, and the very version that it is about, so a
 rule that was taken back does nothing more, and a version that was put meanwhile stays. It goes
-the way that a client's deletion goes, with all that protects a version there.
+the way that a client's deletion goes, with all that protects a version there. Versions that get
+another storage class are in the same commits if nothing more has to be done for it; those whose
+bytes must be stored anew follow, one after the other (`objectd.objects.moving`).
 """
 
 from __future__ import annotations
@@ -13,12 +15,22 @@ from functools import partial
 import attrs
 from twisted.logger import Logger, LogLevel
 
-from objectd.errors import DamagedRecord, InvalidArgument, ObjectLocked, ObjectNotFound
+from objectd.errors import (
+    DamagedBlob,
+    DamagedRecord,
+    InvalidArgument,
+    ObjectLocked,
+    ObjectNotFound,
+    OperationAborted,
+    StoreFull,
+    UnknownStorageClass,
+)
 from objectd.interfaces import Absent, At, Present, Row, Scan
 from objectd.model import keys
 from objectd.model.codec import decode_object
 from objectd.model.lifecycle import Lifecycle
-from objectd.model.records import Bucket
+from objectd.model.records import Bucket, Incompatible
+from objectd.objects import features
 from objectd.objects.conditions import NO_CONDITIONS
 from objectd.objects.configurations import configuration_key
 from objectd.objects.core import Core
@@ -31,11 +43,19 @@ from objectd.objects.lifecycle.rules import (
     Current,
     CurrentMarker,
     Deed,
-    Fate,
     Noncurrent,
     Rules,
     State,
+    told,
 )
+from objectd.objects.moving import (
+    Version,
+    VersionChanged,
+    move_class,
+    put_class,
+    stays_where_it_is,
+)
+from objectd.objects.restaging import Pace
 from objectd.objects.shield import shield
 from objectd.objects.versions import Key, delete_version
 from objectd.objects.writer import Batch
@@ -43,8 +63,11 @@ from objectd.objects.writer import Batch
 DEEDS_A_COMMIT = 100
 """As many as the collector handles at once."""
 
-_REFUSALS = (DamagedRecord, InvalidArgument, ObjectLocked, ObjectNotFound)
+_REFUSALS = (DamagedRecord, InvalidArgument, ObjectLocked, ObjectNotFound, UnknownStorageClass)
 """What may keep one version from being deleted; nothing is added to the batch for it."""
+
+_NOT_MOVED = (DamagedBlob, DamagedRecord, OperationAborted, StoreFull, UnknownStorageClass)
+"""What may keep the bytes of one version where they are."""
 
 _log = Logger()
 
@@ -54,60 +77,102 @@ class RulesChanged(Exception):
 
 
 @attrs.frozen
+class _Carried:
+    """What a commit has done, and what is left to be moved alone."""
+
+    done: list[Candidate] = attrs.field(factory=list)
+    heavy: list[Candidate] = attrs.field(factory=list)
+
+
+async def _at_once(_size_bytes: int) -> None:
+    """For a store that nobody else uses."""
+
+
+@attrs.frozen
 class Ledger:
-    """Acts on the versions of one bucket by the rules of one configuration."""
+    """Acts on the versions of one bucket by the rules of one configuration; bytes that are moved
+    are read at this pace."""
 
     core: Core
     bucket: Bucket
     uid: bytes
     rules: Rules
     now_us: int
+    pace: Pace = _at_once
 
     async def carry_out(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Do what is still due of these, and return that. What protects a version, a lock for
         one, is logged and leaves it to the next pass. Raises `RulesChanged`, and what the store
         raises. Cancelled, it ends with what is under way."""
         done: list[Candidate] = []
+        if any(each.fate.deed is Deed.MOVE for each in candidates):
+            await features.ensure(self.core, Incompatible.STORAGE_CLASSES)
         size = VERSIONED_A_COMMIT if self.bucket.versioning else DEEDS_A_COMMIT
         for start in range(0, len(candidates), size):
-            done += await shield(self._carry_out(candidates[start : start + size]))
+            carried = await shield(self._carry_out(candidates[start : start + size]))
+            done += carried.done
+            for each in carried.heavy:
+                if await self._move_bytes(each):
+                    done.append(each)
         return done
 
-    async def _carry_out(self, group: Sequence[Candidate]) -> list[Candidate]:
+    async def _carry_out(self, group: Sequence[Candidate]) -> _Carried:
         """One commit. A key may be in it with several noncurrent versions, none of which is, or
         becomes, its newest by that."""
         row_keys = {keys.object_(self.bucket.bucket_id, each.key) for each in group}
         async with self.core.locks.holding(*row_keys):
-            done = await self.core.writer.transact(partial(self._decide, group))
-        for each in done:
-            _log.info(
-                "lifecycle: {deed}, by rule {rule!r}: {bucket}/{key}, version {version}",
-                deed=each.fate.deed.value,
-                rule=each.fate.rule.id,
-                bucket=self.bucket.name,
-                key=each.key.decode(),
-                version=version_id(each.head),
-            )
-        return done
+            carried = await self.core.writer.transact(partial(self._decide, group))
+        for each in carried.done:
+            self._log_done(each)
+        return carried
 
-    async def _decide(self, group: Sequence[Candidate], batch: Batch) -> list[Candidate]:
+    async def _decide(self, group: Sequence[Candidate], batch: Batch) -> _Carried:
         await self._expect_rules(batch)
-        done: list[Candidate] = []
+        carried = _Carried()
         for each in group:
             try:
-                if await self._act(batch, each):
-                    done.append(each)
+                await self._act(batch, each, carried)
             except _REFUSALS as error:
-                # There may be a million that are locked, day after day.
-                _log.emit(
-                    LogLevel.debug if isinstance(error, ObjectLocked) else LogLevel.warn,
-                    "lifecycle: {bucket}/{key}, version {version} stays: {error}",
-                    bucket=self.bucket.name,
-                    key=each.key.decode(),
-                    version=version_id(each.head),
-                    error=error,
-                )
-        return done
+                self._log_kept(each, error)
+        return carried
+
+    async def _move_bytes(self, candidate: Candidate) -> bool:
+        async def find(batch: Batch) -> Version | None:
+            await self._expect_rules(batch)
+            return await self._moving(batch, candidate)
+
+        try:
+            target = self.core.classes.named(candidate.fate.storage_class)
+            await move_class(self.core, find, target, self.pace)
+        except VersionChanged:
+            return False
+        except _NOT_MOVED as error:
+            self._log_kept(candidate, error)
+            return False
+        self._log_done(candidate)
+        return True
+
+    def _log_done(self, candidate: Candidate) -> None:
+        fate = candidate.fate
+        _log.info(
+            "lifecycle: {deed}, by rule {rule!r}: {bucket}/{key}, version {version}",
+            deed=told(fate),
+            rule=fate.rule.id,
+            bucket=self.bucket.name,
+            key=candidate.key.decode(),
+            version=version_id(candidate.head),
+        )
+
+    def _log_kept(self, candidate: Candidate, error: Exception) -> None:
+        # There may be a million that are locked, day after day.
+        _log.emit(
+            LogLevel.debug if isinstance(error, ObjectLocked) else LogLevel.warn,
+            "lifecycle: {bucket}/{key}, version {version} stays: {error}",
+            bucket=self.bucket.name,
+            key=candidate.key.decode(),
+            version=version_id(candidate.head),
+            error=error,
+        )
 
     async def _expect_rules(self, batch: Batch) -> None:
         row_key = configuration_key(self.bucket.bucket_id, Lifecycle)
@@ -117,10 +182,46 @@ class Ledger:
             raise RulesChanged(f"the lifecycle of {self.bucket.name!r} has changed")
         batch.expect(At(row_key, row.revision))
 
-    async def _act(self, batch: Batch, candidate: Candidate) -> bool:
-        if candidate.fate.deed is Deed.EXPIRE:
-            return await self._expire(batch, candidate)
-        return await self._delete(batch, candidate)
+    async def _act(self, batch: Batch, candidate: Candidate, carried: _Carried) -> None:
+        match candidate.fate.deed:
+            case Deed.MOVE:
+                found = await self._moving(batch, candidate)
+                if found is None:
+                    return
+                target = self.core.classes.named(candidate.fate.storage_class)
+                if not stays_where_it_is(self.core, found, target):
+                    carried.heavy.append(candidate)
+                    return
+                put_class(self.core, batch, found, target)
+            case Deed.EXPIRE:
+                if not await self._expire(batch, candidate):
+                    return
+            case _:
+                if not await self._delete(batch, candidate):
+                    return
+        carried.done.append(candidate)
+
+    async def _moving(self, batch: Batch, candidate: Candidate) -> Version | None:
+        """The version that is to be moved, if it still is."""
+        key = Key(self.bucket.name, self.bucket.bucket_id, candidate.key)
+        state: State | None
+        if isinstance(candidate.state, Current):
+            row_key = key.row_key
+            [row] = await self.core.metadata.get([row_key])
+            if row is None:
+                return None
+            head, tail = decode_object(row.value)
+            state = Current(head, tail.tags)
+        else:
+            row_key = _row_key(key, candidate)
+            row, current = await self.core.metadata.get([row_key, key.row_key])
+            if row is None:
+                return None
+            head, tail = decode_object(row.value)
+            state = await self._noncurrent(batch, key, candidate, row, current)
+        if head != candidate.head or state is None or not self._is_due(candidate, state):
+            return None
+        return Version(self.bucket, key.raw, row_key, row, head, tail)
 
     async def _expire(self, batch: Batch, candidate: Candidate) -> bool:
         found = await read_current(self.core, self.bucket, candidate.key)
@@ -137,17 +238,14 @@ class Ledger:
         state: State | None
         core, head = self.core, candidate.head
         key = Key(self.bucket.name, self.bucket.bucket_id, candidate.key)
-        row_key = keys.version(key.bucket_id, key.raw, head.modified_us, head.version)
+        row_key = _row_key(key, candidate)
         row, current = await core.metadata.get([row_key, key.row_key])
         if row is None or decode_object(row.value)[0] != head:
             return False
-        batch.expect(Absent(key.row_key) if current is None else Present(key.row_key))
         if candidate.fate.deed is Deed.DELETE_NONCURRENT:
-            state = await self._noncurrent(batch, key, candidate, row_key, row)
-            if current is None and state is not None:
-                # The newest is a delete marker, which is current and none of the noncurrent ones.
-                state = attrs.evolve(state, newer_count=state.newer_count - 1)
+            state = await self._noncurrent(batch, key, candidate, row, current)
         else:
+            batch.expect(Absent(key.row_key) if current is None else Present(key.row_key))
             state = None if current is not None else await self._marker(key, candidate, row_key)
         if state is None or not self._is_due(candidate, state):
             return False
@@ -166,12 +264,14 @@ class Ledger:
         return CurrentMarker(candidate.head, is_alone=True)
 
     async def _noncurrent(
-        self, batch: Batch, key: Key, candidate: Candidate, row_key: bytes, row: Row
+        self, batch: Batch, key: Key, candidate: Candidate, row: Row, current: Row | None
     ) -> Noncurrent | None:
         """The rows above it tell how many newer ones there are, as far as any rule counts; the
         commit expects these to stay. Since when it is noncurrent was seen, and is still so if
         it has been the same row all the time."""
+        batch.expect(Absent(key.row_key) if current is None else Present(key.row_key))
         head, tail = decode_object(row.value)
+        row_key = _row_key(key, candidate)
         start = keys.key_versions(key.bucket_id, key.raw)
         limit = self.rules.kept_max + 1
         page = await self.core.metadata.scan(
@@ -180,10 +280,21 @@ class Ledger:
         above = [entry.key for entry in page.entries]
         batch.expect(*map(Present, above))
         seen = candidate.state
-        if isinstance(seen, Noncurrent) and row.revision == candidate.revision:
-            return Noncurrent(head, tail.tags, seen.since_us, len(above))
-        return None
+        if not isinstance(seen, Noncurrent) or row.revision != candidate.revision:
+            return None
+        # The newest, if it is a delete marker, is current and none of the noncurrent ones.
+        newer_count = len(above) - (current is None)
+        return Noncurrent(head, tail.tags, seen.since_us, newer_count)
 
     def _is_due(self, candidate: Candidate, state: State) -> bool:
-        fate: Fate | None = self.rules.fate(candidate.key, state)
-        return fate is not None and fate.deed is candidate.fate.deed and fate.due_us <= self.now_us
+        wanted, fate = candidate.fate, self.rules.due(candidate.key, state, self.now_us)
+        return fate is not None and (fate.deed, fate.storage_class) == (
+            wanted.deed,
+            wanted.storage_class,
+        )
+
+
+def _row_key(key: Key, candidate: Candidate) -> bytes:
+    """Of a version that is not current, or a delete marker."""
+    head = candidate.head
+    return keys.version(key.bucket_id, key.raw, head.modified_us, head.version)

@@ -9,13 +9,15 @@ import attrs
 from objectd.interfaces import Scan
 from objectd.model import keys
 from objectd.model.codec import decode_object
-from objectd.model.lifecycle import LifecycleRule
+from objectd.model.lifecycle import LifecycleRule, TransitionMinimum
 from objectd.model.records import Lock, ObjectHead, Upload
+from objectd.objects.classes import STANDARD
 from objectd.objects.core import Core
 from objectd.objects.damage import decoded
 from objectd.objects.ids import version_id
 from objectd.objects.lifecycle.lifecycles import Lifecycles
 from objectd.objects.lifecycle.rules import (
+    SAYS_NOTHING,
     Current,
     CurrentMarker,
     Fate,
@@ -24,6 +26,7 @@ from objectd.objects.lifecycle.rules import (
     Rules,
     State,
     judged,
+    moved,
     prefix_of,
 )
 from objectd.objects.names import key_bytes
@@ -33,13 +36,15 @@ ROWS_A_PAGE = 1000
 
 @attrs.frozen
 class Explanation:
-    """What is to happen to one version or upload, and what each rule says of it: a fate, or why
-    it does nothing. A version with a `lock` stays for as long as that holds."""
+    """What is to happen to one version or upload: how it ends, and to which storage classes it
+    moves before. And what each rule says of it: a fate, or why it does nothing. A version with a
+    `lock` stays for as long as that holds, but it moves."""
 
     what: str
     made_us: int
     lock: Lock | None
     fate: Fate | None
+    moves: Sequence[Fate]
     verdicts: Sequence[tuple[LifecycleRule, Fate | str]]
 
     @property
@@ -54,30 +59,45 @@ class Explanation:
 
 
 async def explain(
-    core: Core, lifecycles: Lifecycles, bucket: str, bucket_id: int, key: str
+    core: Core, lifecycles: Lifecycles, bucket: str, bucket_id: int, key: str, now_us: int
 ) -> AsyncIterator[Explanation]:
     """The versions and delete markers of a key, newest first, and then its uploads. Raises
     `BucketNotFound`, `KeyTooLong`, and `DamagedRecord` for one that cannot be read."""
     lifecycle = await lifecycles.get(bucket)
     rules = lifecycle.rules if lifecycle is not None else ()
+    minimum = lifecycle.minimum if lifecycle is not None else TransitionMinimum.ALL_CLASSES_128K
     raw_key, day_us = key_bytes(key), core.settings.lifecycle_day_us
-    in_force = Rules(rules, day_us)
+    in_force = Rules(rules, day_us, minimum)
     async for what, made_us, lock, state in _states(core, bucket_id, raw_key):
         yield Explanation(
             what,
             made_us,
             lock,
             in_force.fate(raw_key, state),
-            [(rule, _verdict(rule, raw_key, state, day_us)) for rule in rules],
+            in_force.moves(raw_key, state, now_us),
+            [
+                (rule, says)
+                for rule in rules
+                for says in _verdicts(rule, raw_key, state, day_us, minimum)
+            ],
         )
 
 
-def _verdict(rule: LifecycleRule, key: bytes, state: State, day_us: int) -> Fate | str:
+def _verdicts(
+    rule: LifecycleRule, key: bytes, state: State, day_us: int, minimum: TransitionMinimum
+) -> Sequence[Fate | str]:
     if not rule.enabled:
-        return "it is disabled"
+        return ["it is disabled"]
     if not key.startswith(prefix_of(rule)):
-        return f"it is about keys that begin with {rule.filter.prefix!r}"
-    return judged(rule, state, day_us)
+        return [f"it is about keys that begin with {rule.filter.prefix!r}"]
+    says: list[Fate | str] = [judged(rule, state, day_us)]
+    moves = list(moved(rule, state, day_us, minimum))
+    if moves and isinstance(says[0], str) and says[0].startswith(SAYS_NOTHING):
+        says.clear()
+    for each in moves:
+        if each not in says:  # as when the rule is not about it
+            says.append(each)
+    return says
 
 
 async def _states(
@@ -111,7 +131,8 @@ async def _states(
 
 
 def _named(what: str, head: ObjectHead) -> str:
-    return f"{what} {version_id(head)}, {head.size_bytes} bytes"
+    kept = "" if head.storage_class == STANDARD else f", {head.storage_class}"
+    return f"{what} {version_id(head)}, {head.size_bytes} bytes{kept}"
 
 
 async def _values(core: Core, prefix: bytes) -> AsyncIterator[tuple[bytes, bool]]:

@@ -8,8 +8,9 @@ import attrs
 from msgspec import structs
 
 from objectd.model.codec import encode
-from objectd.model.lifecycle import Lifecycle, LifecycleRule
-from objectd.model.records import Bucket
+from objectd.model.lifecycle import Lifecycle, LifecycleRule, TransitionMinimum
+from objectd.model.records import Bucket, Incompatible
+from objectd.objects import features
 from objectd.objects.buckets import Buckets
 from objectd.objects.configurations import Configurations, configuration_key
 from objectd.objects.core import Core
@@ -36,7 +37,12 @@ class Lifecycles:
         """Raises `BucketNotFound`."""
         return await self._configurations.get(bucket, Lifecycle)
 
-    async def put(self, bucket: str, rules: Sequence[LifecycleRule]) -> Lifecycle:
+    async def put(
+        self,
+        bucket: str,
+        rules: Sequence[LifecycleRule],
+        minimum: TransitionMinimum = TransitionMinimum.ALL_CLASSES_128K,
+    ) -> Lifecycle:
         """Give a bucket these rules and no others; one without an id is given one. What an
         earlier configuration would have done from here on it does no more.
 
@@ -44,8 +50,11 @@ class Lifecycles:
         """
         ids = self._core.ids
         named = [r if r.id else structs.replace(r, id=ids.uid().hex()) for r in rules]
-        check_rules(named)
-        lifecycle = Lifecycle(ids.uid(), tuple(named))
+        check_rules(named, self._core.classes)
+        if any(rule.transitions or rule.noncurrent_transitions for rule in named):
+            # A program that knows no transitions would leave them out of what it carries out.
+            await features.ensure(self._core, Incompatible.STORAGE_CLASSES)
+        lifecycle = Lifecycle(ids.uid(), tuple(named), minimum)
         await self._set(bucket, lifecycle)
         return lifecycle
 
@@ -81,7 +90,8 @@ class Lifecycles:
             return None
         if len(self._known) >= RULES_KEPT:
             del self._known[next(iter(self._known))]
-        rules = self._known[uid] = Rules(lifecycle.rules, self._core.settings.lifecycle_day_us)
+        rules = Rules(lifecycle.rules, self._core.settings.lifecycle_day_us)
+        self._known[uid] = rules
         return rules
 
     async def _set(self, bucket: str, lifecycle: Lifecycle | None) -> None:

@@ -39,6 +39,9 @@ BUCKETS_A_PAGE = 1000
 DEED_ROWS = 50
 """What is done costs as much as so many rows that are looked at."""
 
+ROW_BYTES = 10 << 10
+"""And so does a row each so many bytes that are moved to another storage class: a hundred a MiB."""
+
 Spend = Callable[[int], Awaitable[object]]
 """Awaited after so many rows: others may go first, for as long as the limit says."""
 
@@ -65,11 +68,13 @@ class Time(Protocol):
 @attrs.define
 class LifecycleReport:
     """What was looked at, and what was done. `kept` versions were due, but locked, damaged or
-    changed meanwhile. `is_mistrusted`: the clock has jumped, so the rest was left."""
+    changed meanwhile; `moved_bytes` were read to be stored in another class. `is_mistrusted`: the
+    clock has jumped, so the rest was left."""
 
     buckets: int = 0
     rows: int = 0
     kept: int = 0
+    moved_bytes: int = 0
     done: dict[Deed, int] = attrs.field(factory=dict)
     is_mistrusted: bool = False
 
@@ -158,8 +163,9 @@ class LifecyclePasses:
             mark = LifecyclePass(lifecycle.uid, today)
         elif mark.phase is LifecyclePhase.DONE:
             return None
-        rules = Rules(lifecycle.rules, day_us)
-        return _Visit(core, core.bucket_in(bucket_row), named, rules, mark, report, time, spend)
+        bucket = core.bucket_in(bucket_row)
+        rules = Rules(lifecycle.rules, day_us, lifecycle.minimum, bucket.versioning)
+        return _Visit(core, bucket, named, rules, mark, report, time, spend)
 
 
 async def _trusted(time: Time) -> int:
@@ -212,12 +218,18 @@ class _Visit:
         deeds = 0
         if page.candidates:
             now_us = await _trusted(self._time)
-            ledger = Ledger(self._core, self._bucket, self._mark.uid, self._rules, now_us)
+            ledger = Ledger(
+                self._core, self._bucket, self._mark.uid, self._rules, now_us, self._moved
+            )
             for done in await ledger.carry_out(page.candidates):
                 self._report.count(done.fate.deed)
                 deeds += 1
             self._report.kept += len(page.candidates) - deeds
         await self._passed(page.rows, deeds, page.position)
+
+    async def _moved(self, size_bytes: int) -> None:
+        self._report.moved_bytes += size_bytes
+        await self._spend(-(-size_bytes // ROW_BYTES))
 
     async def _abort(self, page: UploadPage) -> None:
         fates: Mapping[bytes, Fate] = {entry.key: fate for entry, _, fate in page.due}

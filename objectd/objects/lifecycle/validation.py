@@ -9,21 +9,21 @@ from collections.abc import Sequence
 
 from objectd.errors import ConfigurationMalformed, InvalidArgument, InvalidOperation
 from objectd.model.lifecycle import LifecycleFilter, LifecycleRule
+from objectd.objects.classes import Classes
+from objectd.objects.lifecycle.limits import check_date, check_kept
+from objectd.objects.lifecycle.transition_validation import check_transitions
 from objectd.objects.names import utf8
 from objectd.objects.settings import KEY_BYTES_MAX
 from objectd.objects.tag_rules import check_tags
 
 RULES_MAX = 1000
 RULE_ID_CHARS_MAX = 255
-NONCURRENT_KEPT_MAX = 100
-CALENDAR_DAY_US = 86_400_000_000
-"""Dates are midnights of the calendar, however long a day is that rules count in."""
 
 
-def check_rules(rules: Sequence[LifecycleRule]) -> None:
+def check_rules(rules: Sequence[LifecycleRule], classes: Classes) -> None:
     """Raises `ConfigurationMalformed` for what does not fit AWS's schema, `InvalidArgument`
     for a value out of its range, `InvalidOperation` for what does not go together, `InvalidTag`,
-    `TooManyTags`."""
+    `TooManyTags`, and `UnknownStorageClass` for a class that is none of the store's."""
     if not 1 <= len(rules) <= RULES_MAX:
         raise ConfigurationMalformed(f"a lifecycle has 1 to {RULES_MAX} rules")
     if len({rule.is_v1 for rule in rules}) > 1:
@@ -31,12 +31,12 @@ def check_rules(rules: Sequence[LifecycleRule]) -> None:
             "Base level prefix cannot be used in V2, prefixes are only supported in the Filter."
         )
     for rule in rules:
-        _check_rule(rule)
+        _check_rule(rule, classes)
     if len({rule.id for rule in rules}) < len(rules):
         raise InvalidArgument("Rule ID must be unique. Found same ID for more than one rule")
 
 
-def _check_rule(rule: LifecycleRule) -> None:
+def _check_rule(rule: LifecycleRule, classes: Classes) -> None:
     if len(rule.id) > RULE_ID_CHARS_MAX:
         raise InvalidArgument(f"ID length should not exceed allowed limit of {RULE_ID_CHARS_MAX}")
     utf8(rule.id, "ID")
@@ -44,7 +44,9 @@ def _check_rule(rule: LifecycleRule) -> None:
     _check_expiration(rule)
     _check_noncurrent(rule)
     _check_abort(rule)
-    if not any(map(_is_given, _actions(rule))):
+    check_transitions(rule, classes)
+    has_transitions = rule.transitions or rule.noncurrent_transitions
+    if not has_transitions and not any(map(_is_given, _actions(rule))):
         raise InvalidOperation("At least one action needs to be specified in a rule.")
 
 
@@ -83,25 +85,16 @@ def _check_expiration(rule: LifecycleRule) -> None:
     if sum(map(_is_given, given)) > 1:
         raise ConfigurationMalformed("an expiration is one of Days, Date and a delete marker's")
     _check_days(rule.expire_days, "'Days' for Expiration action")
-    if rule.expire_date_us is not None and rule.expire_date_us % CALENDAR_DAY_US:
-        raise InvalidArgument("'Date' must be at midnight GMT")
+    check_date(rule.expire_date_us)
     if rule.expire_markers is not None and rule.filter.tags:
         raise InvalidOperation("ExpiredObjectDeleteMarker cannot be specified with Tags.")
 
 
 def _check_noncurrent(rule: LifecycleRule) -> None:
     _check_days(rule.noncurrent_days, "'NoncurrentDays' for NoncurrentVersionExpiration action")
-    kept = rule.noncurrent_kept
-    if kept is None:
-        return
-    if rule.noncurrent_days is None:
+    if rule.noncurrent_kept is not None and rule.noncurrent_days is None:
         raise ConfigurationMalformed("NewerNoncurrentVersions needs NoncurrentDays")
-    if not 1 <= kept <= NONCURRENT_KEPT_MAX:
-        raise InvalidArgument(
-            f"'NewerNoncurrentVersions' must be between 1 and {NONCURRENT_KEPT_MAX}"
-        )
-    if rule.is_v1:
-        raise InvalidOperation("NewerNoncurrentVersions can only be specified with a Filter.")
+    check_kept(rule, rule.noncurrent_kept)
 
 
 def _check_abort(rule: LifecycleRule) -> None:

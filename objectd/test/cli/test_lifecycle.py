@@ -7,7 +7,7 @@ from msgspec import structs
 
 from objectd.cli.lifecycle import explain_key
 from objectd.errors import BucketNotFound
-from objectd.model.lifecycle import LifecycleFilter
+from objectd.model.lifecycle import LifecycleFilter, NoncurrentTransition, Transition
 from objectd.objects.store import assemble
 from objectd.test.objects.lifecycle.cases import LifecycleCase, at, rule
 
@@ -91,6 +91,61 @@ class ExplainTests(LifecycleCase):
         self.assertEqual(
             said[-1], "  the upload is aborted from 2014-01-18T00:00:00Z on, by rule 'r'"
         )
+
+    def test_transitions(self) -> None:
+        """Where it moves is told before its end, with what keeps it from other classes."""
+        steps = (Transition("STANDARD_IA", 10), Transition("GLACIER", 50))
+        above = LifecycleFilter(size_above=1)
+        self.set_rules(
+            rule("down", above, transitions=steps, expire_days=100),
+            rule("later", above, transitions=(Transition("GLACIER", 60),)),
+            rule("late", above, transitions=(Transition("DEEP_ARCHIVE", 500),)),
+            rule("large", transitions=(Transition("GLACIER", 1),)),
+            rule("tag", LifecycleFilter(tags={"a": "1"}), transitions=steps, expire_days=100),
+        )
+        self.put("a", b"some")
+        gets = "the version gets the storage class"
+        self.assertEqual(
+            self.explained("a"),
+            [
+                "current version null, 4 bytes, of 2014-01-15T10:30:00Z",
+                f"  {gets} STANDARD_IA from 2014-01-26T00:00:00Z on, by rule 'down'",
+                f"  {gets} GLACIER from 2014-03-07T00:00:00Z on, by rule 'down'",
+                "  the current version expires from 2014-04-26T00:00:00Z on, by rule 'down'",
+                f"  rule 'later' is not the first: {gets} GLACIER from 2014-03-17T00:00:00Z on",
+                f"  rule 'late' is not the first: {gets} DEEP_ARCHIVE from 2015-05-31T00:00:00Z on",
+                "  rule 'large' does nothing: nothing below 131072 bytes is moved to GLACIER",
+                "  rule 'tag' does nothing: it is about what has the tag a=1",
+            ],
+        )
+        self.pass_days(60)
+        self.ok(self.store.lifecycle_passes.run(self.time))
+        said = self.explained("a")
+        self.assertEqual(said[0], "current version null, 4 bytes, GLACIER, of 2014-01-15T10:30:00Z")
+        self.assertIn("  rule 'down' does nothing: nothing is moved from GLACIER to GLACIER", said)
+
+    def test_moves_of_noncurrent(self) -> None:
+        """So it is of noncurrent versions."""
+        self.enable_versioning()
+        transition = NoncurrentTransition("GLACIER", 1, 1)
+        self.set_rules(
+            rule(
+                "r",
+                LifecycleFilter(size_above=0),
+                noncurrent_transitions=(transition,),
+                noncurrent_days=5,
+                noncurrent_kept=2,
+            )
+        )
+        for data in (b"1", b"2", b"3"):
+            self.put("a", data)
+        said = self.explained("a")
+        self.assertIn(
+            "  rule 'r' does nothing: it keeps the class of the newest 1 noncurrent versions", said
+        )
+        self.assertIn("  rule 'r' does nothing: it keeps the newest 2 noncurrent versions", said)
+        gets = "the version gets the storage class GLACIER from 2014-01-17T00:00:00Z on"
+        self.assertIn(f"  {gets}, by rule 'r'", said)
 
     def test_lone_marker(self) -> None:
         """A delete marker with nothing beneath it says so."""

@@ -150,7 +150,18 @@ RECORDS_2: dict[str, records.Record] = {
                 abort_days=6,
                 is_v1=True,
             ),
+            lifecycle.LifecycleRule(
+                "cold",
+                True,
+                lifecycle.LifecycleFilter(),
+                transitions=(
+                    lifecycle.Transition("STANDARD_IA", days=30),
+                    lifecycle.Transition("GLACIER", date_us=TIME),
+                ),
+                noncurrent_transitions=(lifecycle.NoncurrentTransition("DEEP_ARCHIVE", 7, 8),),
+            ),
         ),
+        lifecycle.TransitionMinimum.VARIES,
     ),
     "lifecycle-pass": lifecycle.LifecyclePass(
         UPLOAD, 19_675, lifecycle.LifecyclePhase.VERSIONS, KEY

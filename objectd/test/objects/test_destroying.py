@@ -34,14 +34,17 @@ LETTING_GO = {"release_source", "subtract"}
 
 class OneWayTests(SynchronousTestCase):
     def test_only_way(self) -> None:
-        """Only `destroy` lets the bytes of a version go."""
+        """Only `destroy` lets the bytes of a version go; but for the move of one to another
+        storage class, which has them in another place by then."""
         found = {
             (path.name, function.name, called)
             for path in ROOT.rglob("*.py")
             for function, called in _calls(path)
             if called in LETTING_GO
         }
-        self.assertEqual(found, {("destroying.py", "destroy", called) for called in LETTING_GO})
+        moving = ("moving.py", "_let_old_place_go", "release_source")
+        expected = {("destroying.py", "destroy", called) for called in LETTING_GO}
+        self.assertEqual(found, {*expected, moving})
 
 
 def _calls(path: Path) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionDef, str]]:

@@ -31,7 +31,7 @@ A, B = ObjectName("photos", "a"), ObjectName("photos", "b")
 class RestoreTests(StoreCase):
     """A restore from GLACIER takes an hour, and one from DEEP_ARCHIVE no time."""
 
-    classes = MappingProxyType({"GLACIER": ClassSettings(restore_seconds=3600)})
+    classes = MappingProxyType({"GLACIER": ClassSettings(archive=True, restore_seconds=3600)})
 
     def setUp(self) -> None:
         super().setUp()

@@ -22,7 +22,13 @@ TAGS = st.dictionaries(
     st.text("abc123", min_size=1, max_size=5), st.text("abc 123", max_size=5), max_size=3
 )
 DAYS = st.integers(1, (1 << 31) - 1)
+CLASSES = st.sampled_from(["STANDARD_IA", "ONEZONE_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"])
+COLD: Rule = {"ID": "cold", "Status": "Enabled", "Filter": {"Prefix": "x/"}}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def glacier(days: int) -> Rule:
+    return {"Days": days, "StorageClass": "GLACIER"}
 
 
 @st.composite
@@ -67,6 +73,14 @@ def rules(draw: st.DrawFn) -> list[Rule]:
             noncurrent["NewerNoncurrentVersions"] = draw(st.integers(1, 100))
         if draw(st.booleans()):
             rule["NoncurrentVersionExpiration"] = noncurrent
+        if draw(st.booleans()):
+            when = "Days" if "Days" in rule["Expiration"] else "Date"
+            before = 0 if when == "Days" else EPOCH - timedelta(100)
+            rule["Transitions"] = [{when: before, "StorageClass": draw(CLASSES)}]
+        if draw(st.booleans()):
+            moved: dict[str, object] = {"NoncurrentDays": 0, "StorageClass": draw(CLASSES)}
+            moved |= {name: kept for name, kept in noncurrent.items() if name != "NoncurrentDays"}
+            rule["NoncurrentVersionTransitions"] = [moved]
         found.append(rule)
     return found
 
@@ -225,24 +239,82 @@ class ConfigurationTests(LifecycleCase):
         many = [{"Key": str(n), "Value": ""} for n in range(11)]
         self.refused("BadRequest", {**RULE, "Filter": {"And": {"Tags": many}}})
 
-    def test_transitions(self) -> None:
-        """There are no other storage classes yet, so what speaks of them is refused by name."""
-        for name, transition in (
-            ("Transitions", {"Days": 1, "StorageClass": "GLACIER"}),
-            ("NoncurrentVersionTransitions", {"NoncurrentDays": 1, "StorageClass": "GLACIER"}),
+    def test_transitions_malformed(self) -> None:
+        """Transitions that AWS's schema does not allow."""
+        date = datetime(2030, 1, 1, tzinfo=UTC)
+        for transition in (
+            {},
+            {"Days": 1},
+            {"StorageClass": "GLACIER"},
+            {"Days": 1, "Date": date, "StorageClass": "GLACIER"},
+            {"Days": 1, "StorageClass": "STANDARD"},
+            {"Days": 1, "StorageClass": "REDUCED_REDUNDANCY"},
+            {"Days": 1, "StorageClass": "glacier"},
         ):
-            rule = {**RULE, name: [transition]}
-            self.assertIn(name, self.refused("NotImplemented", rule, status=501))
+            self.refused("MalformedXML", {**COLD, "Transitions": [transition]})
+        for noncurrent in (
+            {},
+            {"NoncurrentDays": 1},
+            {"StorageClass": "GLACIER"},
+            {"NewerNoncurrentVersions": 1, "StorageClass": "GLACIER"},
+            {"NoncurrentDays": 1, "StorageClass": "STANDARD"},
+        ):
+            self.refused("MalformedXML", {**COLD, "NoncurrentVersionTransitions": [noncurrent]})
+
+    def test_transitions_invalid(self) -> None:
+        """Transitions to which no value, or no other action, may lead."""
+        midday = datetime(2030, 1, 1, 12, tzinfo=UTC)
+        for transitions in (
+            [{"Days": -1, "StorageClass": "GLACIER"}],
+            [{"Date": midday, "StorageClass": "GLACIER"}],
+            [glacier(30), {"Days": 59, "StorageClass": "DEEP_ARCHIVE"}],
+            [glacier(30), {"Days": 30, "StorageClass": "STANDARD_IA"}],
+        ):
+            self.assertTrue(self.refused("InvalidArgument", {**COLD, "Transitions": transitions}))
+        late = {**COLD, "Transitions": [glacier(30)], "Expiration": {"Days": 30}}
+        message = self.refused("InvalidArgument", late)
+        self.assertEqual(
+            message,
+            "'Days' in the Expiration action for filter '(prefix=x/)' must be greater than 'Days' "
+            "in the Transition action",
+        )
+        for noncurrent in (
+            {"NoncurrentDays": -1},
+            {"NoncurrentDays": 1, "NewerNoncurrentVersions": 0},
+            {"NoncurrentDays": 1, "NewerNoncurrentVersions": 101},
+        ):
+            transition = {**noncurrent, "StorageClass": "GLACIER"}
+            rule = {**COLD, "NoncurrentVersionTransitions": [transition]}
+            self.refused("InvalidArgument", rule)
+
+    def test_transitions_together(self) -> None:
+        """Transitions that do not go together."""
+        date = datetime(2030, 1, 1, tzinfo=UTC)
+        by_date = {"Date": date, "StorageClass": "DEEP_ARCHIVE"}
+        old = {"ID": "old", "Status": "Enabled", "Prefix": ""}
+        kept = {"NoncurrentDays": 1, "NewerNoncurrentVersions": 1, "StorageClass": "GLACIER"}
+        for rule in (
+            {**COLD, "Transitions": [glacier(1), glacier(2)]},
+            {**COLD, "Transitions": [glacier(1), by_date]},
+            {**COLD, "Transitions": [glacier(1)], "Expiration": {"Date": date}},
+            {**old, "NoncurrentVersionTransitions": [kept]},
+        ):
+            self.assertTrue(self.refused("InvalidRequest", rule))
+
+    def test_transitions_elsewhere(self) -> None:
+        """A class of AWS that this store does not have is refused by its name."""
+        rule = {**COLD, "Transitions": [{"Days": 1, "StorageClass": "INTELLIGENT_TIERING"}]}
+        self.assertIn("INTELLIGENT_TIERING", self.refused("InvalidStorageClass", rule))
 
     def test_transition_minimum(self) -> None:
-        """The default that AWS has is accepted and shown, another one is refused."""
+        """What happens to small objects is said with the rules, and shown again."""
         header = "TransitionDefaultMinimumObjectSize"
-        default = {header: "all_storage_classes_128K"}
-        self.assertEqual(self.put(RULE, **default)[header], default[header])
-        shown = self.s3.get_bucket_lifecycle_configuration(Bucket=BUCKET)
-        self.assertEqual(shown[header], default[header])
-        other = {header: "varies_by_storage_class"}
-        self.assertIn(header, self.refused("NotImplemented", RULE, status=501, **other))
+        for value in ("varies_by_storage_class", "all_storage_classes_128K"):
+            self.assertEqual(self.put(RULE, **{header: value})[header], value)
+            shown = self.s3.get_bucket_lifecycle_configuration(Bucket=BUCKET)
+            self.assertEqual(shown[header], value)
+        self.assertEqual(self.put(RULE)[header], "all_storage_classes_128K")
+        self.refused("InvalidArgument", RULE, TransitionDefaultMinimumObjectSize="64K")
 
     def test_id_given(self) -> None:
         """A rule without an id is given one."""

@@ -23,7 +23,7 @@ ONE_DAY = {"Days": 1}
 class WireCase(StoreCase):
     """A restore from GLACIER takes an hour, and one from DEEP_ARCHIVE no time."""
 
-    classes = MappingProxyType({"GLACIER": ClassSettings(restore_seconds=3600)})
+    classes = MappingProxyType({"GLACIER": ClassSettings(archive=True, restore_seconds=3600)})
 
     def setUp(self) -> None:
         super().setUp()

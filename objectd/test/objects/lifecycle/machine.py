@@ -23,7 +23,15 @@ from objectd.errors import ObjectNotFound
 from objectd.interfaces import IMetadataStore, Scan
 from objectd.model import keys
 from objectd.model.codec import decode_object
-from objectd.model.lifecycle import LifecycleFilter, LifecycleRule
+from objectd.model.lifecycle import (
+    LifecycleFilter,
+    LifecycleRule,
+    NoncurrentTransition,
+    Transition,
+    TransitionMinimum,
+)
+from objectd.objects.checking import Check, Finding
+from objectd.objects.classes import NAMES, Classes, ClassSettings
 from objectd.objects.ids import version_id
 from objectd.objects.store import assemble
 from objectd.objects.trusted_time import Reading
@@ -37,6 +45,9 @@ START_US = 20_000 * DAY_US + DAY_US // 3
 HOUR_US = DAY_US // 24
 
 DAYS = st.none() | st.integers(1, 3)
+TARGETS = st.sampled_from(["STANDARD_IA", "ONEZONE_IA", "GLACIER_IR", "GLACIER"])
+READABLE = Classes.made({"GLACIER": ClassSettings(zstd_level=3)}, {"": 0})
+"""All of them but STANDARD are kept alike, and none is an archive."""
 
 
 @attrs.define
@@ -48,6 +59,7 @@ class Plain:
     is_marker: bool = False
     size: int = 0
     tags: dict[str, str] = attrs.field(factory=dict)
+    storage_class: str = "STANDARD"
 
 
 @st.composite
@@ -61,27 +73,55 @@ def some_rules(draw: st.DrawFn) -> list[LifecycleRule]:
             size_below=draw(st.sampled_from([None, None, 9])),
         )
         kind = draw(st.sampled_from(["days", "date", "markers", "none"]))
+        ends_after = draw(st.integers(1, 3))
         noncurrent = draw(DAYS)
         found.append(
             LifecycleRule(
                 str(number),
                 draw(st.integers(0, 4)) > 0,
                 wanted,
-                expire_days=draw(st.integers(1, 3)) if kind == "days" else None,
-                expire_date_us=START_US // DAY_US * DAY_US + draw(st.integers(0, 9)) * DAY_US
-                if kind == "date"
-                else None,
+                expire_days=ends_after if kind == "days" else None,
+                expire_date_us=_date_us(3 * ends_after) if kind == "date" else None,
                 expire_markers=True if kind == "markers" and not wanted.tags else None,
                 noncurrent_days=noncurrent,
                 noncurrent_kept=draw(st.none() | st.integers(1, 2)) if noncurrent else None,
+                transitions=draw(some_transitions(kind, ends_after)),
+                noncurrent_transitions=draw(some_noncurrent_transitions(noncurrent or 4)),
             )
         )
     return [r for r in found if _does_something(r)]
 
 
+@st.composite
+def some_transitions(draw: st.DrawFn, kind: str, ends_after: int) -> tuple[Transition, ...]:
+    """One that comes before the end, or none."""
+    if not draw(st.booleans()):
+        return ()
+    name, days = draw(TARGETS), draw(st.integers(0, ends_after - 1))
+    if kind == "date":
+        return (Transition(name, date_us=_date_us(3 * days)),)
+    return (Transition(name, days=days),)
+
+
+@st.composite
+def some_noncurrent_transitions(
+    draw: st.DrawFn, ends_after: int
+) -> tuple[NoncurrentTransition, ...]:
+    if not draw(st.booleans()):
+        return ()
+    days, kept = draw(st.integers(0, ends_after - 1)), draw(st.none() | st.integers(1, 2))
+    return (NoncurrentTransition(draw(TARGETS), days, kept),)
+
+
+def _date_us(days: int) -> int:
+    """A midnight so many days after the beginning."""
+    return START_US // DAY_US * DAY_US + days * DAY_US
+
+
 def _does_something(rule_: LifecycleRule) -> bool:
     actions = (rule_.expire_days, rule_.expire_date_us, rule_.expire_markers)
-    return any(a is not None for a in (*actions, rule_.noncurrent_days))
+    moves = (*rule_.transitions, *rule_.noncurrent_transitions)
+    return bool(moves) or any(a is not None for a in (*actions, rule_.noncurrent_days))
 
 
 class LifecycleMachine(RuleBasedStateMachine):
@@ -92,13 +132,14 @@ class LifecycleMachine(RuleBasedStateMachine):
         self.versioning = "never"
         self.plain: dict[str, list[Plain]] = {key: [] for key in KEYS}
         self.in_force: list[LifecycleRule] = []
+        self.minimum = self.minimum_in_force = TransitionMinimum.ALL_CLASSES_128K
         self.day_of_pass: int | None = None
         self.open()
         result_of(self.store.buckets.create(BUCKET))
 
     def open(self) -> None:
         opened = self.home.open()
-        core = attrs.evolve(opened.core, now_us=lambda: self.now_us)
+        core = attrs.evolve(opened.core, now_us=lambda: self.now_us, classes=READABLE)
         self.store = assemble(core, opened.format)
 
     def teardown(self) -> None:
@@ -137,13 +178,19 @@ class LifecycleMachine(RuleBasedStateMachine):
         result_of(self.store.buckets.set_versioning(BUCKET, enabled=enabled))
         self.versioning = "enabled" if enabled else "suspended"
 
+    @rule(minimum=st.sampled_from(TransitionMinimum))
+    def set_minimum(self, minimum: TransitionMinimum) -> None:
+        """From the next rules on."""
+        self.minimum = minimum
+
     @rule(wanted=some_rules())
     def set_rules(self, wanted: list[LifecycleRule]) -> None:
         if wanted:
-            result_of(self.store.lifecycles.put(BUCKET, wanted))
+            result_of(self.store.lifecycles.put(BUCKET, wanted, self.minimum))
         else:
             result_of(self.store.lifecycles.delete(BUCKET))
         self.in_force, self.day_of_pass = wanted, None
+        self.minimum_in_force = self.minimum
 
     # What time does
 
@@ -176,6 +223,18 @@ class LifecycleMachine(RuleBasedStateMachine):
         self.home.shut(self.store)
         self.open()
 
+    @rule()
+    def collect(self) -> None:
+        """Nothing is missing of what is left."""
+        result_of(self.store.collector.run_to_rest())
+        core = self.store.core
+        check = Check(core.metadata, core.blobs, self.store.format.digest_key)
+
+        async def every() -> list[Finding]:
+            return [finding async for finding in check.run(deep=True)]
+
+        assert result_of(every()) == []
+
     async def reading(self) -> Reading:
         """As the clock of passes."""
         return Reading(self.now_us, self.now_us)
@@ -201,18 +260,71 @@ class LifecycleMachine(RuleBasedStateMachine):
     def plain_pass(self) -> None:
         for key in KEYS:
             versions = self.plain[key]
-            if versions and not versions[0].is_marker and self.is_expired(key, versions[0]):
-                markers = [each.id for each in self.found(key)[:1] if each.is_marker]
-                self.plain_delete(key, "".join(markers))
+            if versions and not versions[0].is_marker:
+                self.plain_pass_current(key, versions[0])
         for key in KEYS:
-            versions = self.plain[key]
-            gone = [
-                version
-                for number, version in enumerate(versions)
-                if (number == 0 and self.is_lone_marker(key))
-                or (number > 0 and self.is_over(key, number))
-            ]
-            versions[:] = [each for each in versions if each not in gone]
+            self.plain_pass_beneath(key)
+
+    def plain_pass_current(self, key: str, current: Plain) -> None:
+        """What stays beneath its marker is moved first, and expires in the next pass."""
+        target = self.target(key, current, None)
+        is_expired = self.is_expired(key, current)
+        stays = self.versioning == "enabled" or (
+            self.versioning == "suspended" and current.id != "null"
+        )
+        if target and (stays or not is_expired):
+            current.storage_class = target
+        elif is_expired:
+            markers = [each.id for each in self.found(key)[:1] if each.is_marker]
+            self.plain_delete(key, "".join(markers))
+
+    def plain_pass_beneath(self, key: str) -> None:
+        """What goes, goes first, with what is moved without its bytes. Then there may be so few
+        noncurrent versions left that those whose bytes would be moved stay."""
+        versions = self.plain[key]
+        gone: list[Plain] = []
+        moved: list[tuple[Plain, str, int]] = []
+        for number, version in enumerate(versions):
+            if number == 0:
+                gone += [version] if self.is_lone_marker(key) else []
+            elif self.is_over(key, number):
+                gone.append(version)
+            elif target := self.target(key, version, versions[number - 1].time_us, number - 1):
+                moved.append((version, target, versions[number - 1].time_us))
+        versions[:] = [each for each in versions if each not in gone]
+        for version, target, since_us in moved:
+            is_heavy = version.size > 8 and version.storage_class == "STANDARD"
+            newer = versions.index(version) - 1
+            if not is_heavy or self.target(key, version, since_us, newer) == target:
+                version.storage_class = target
+
+    def target(self, key: str, version: Plain, since_us: int | None, newer_count: int = 0) -> str:
+        """The coldest class to which it is due to be moved; '' for none. `since_us` is since
+        when it has been noncurrent."""
+        if version.is_marker:
+            return ""
+        due: list[str] = []
+        for r in self.fitting(key, version):
+            if since_us is None:
+                steps = [
+                    each.storage_class
+                    for each in r.transitions
+                    if (each.days is not None and self.has_passed(version.time_us, each.days))
+                    or (each.date_us is not None and self.now_us >= each.date_us)
+                ]
+            else:
+                steps = [
+                    each.storage_class
+                    for each in r.noncurrent_transitions
+                    if newer_count >= (each.kept or 0) and self.has_passed(since_us, each.days)
+                ]
+            says_size = (r.filter.size_above, r.filter.size_below) != (None, None)
+            varies = self.minimum_in_force is TransitionMinimum.VARIES
+            due += [name for name in steps if says_size or (varies and name == "GLACIER")]
+        below = NAMES[NAMES.index(version.storage_class) + 1 :]
+        if version.storage_class == "ONEZONE_IA":
+            below = tuple(name for name in below if name != "GLACIER_IR")
+        return max((name for name in due if name in below), key=NAMES.index, default="")
 
     def fitting(self, key: str, version: Plain) -> list[LifecycleRule]:
         return [
@@ -307,5 +419,10 @@ def _values(metadata: IMetadataStore, prefix: bytes) -> list[bytes]:
 def _plain(value: bytes) -> Plain:
     head, tail = decode_object(value)
     return Plain(
-        version_id(head), head.modified_us, head.is_delete_marker, head.size_bytes, dict(tail.tags)
+        version_id(head),
+        head.modified_us,
+        head.is_delete_marker,
+        head.size_bytes,
+        dict(tail.tags),
+        head.storage_class,
     )

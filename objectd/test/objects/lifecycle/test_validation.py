@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -16,43 +18,44 @@ from objectd.errors import (
 )
 from objectd.model import keys
 from objectd.model.lifecycle import LifecycleFilter, LifecycleRule
-from objectd.objects.lifecycle.validation import (
-    CALENDAR_DAY_US,
-    NONCURRENT_KEPT_MAX,
-    RULE_ID_CHARS_MAX,
-    RULES_MAX,
-    check_rules,
-)
+from objectd.objects.classes import Classes
+from objectd.objects.lifecycle.limits import CALENDAR_DAY_US, NONCURRENT_KEPT_MAX
+from objectd.objects.lifecycle.validation import RULE_ID_CHARS_MAX, RULES_MAX, check_rules
 from objectd.objects.settings import KEY_BYTES_MAX, TAGS_MAX
 from objectd.test.objects.cases import StoreCase
 
 ALL = LifecycleFilter()
 RULE = LifecycleRule("rule", True, ALL, expire_days=1)
 NO_ACTION = LifecycleRule("rule", True, ALL)
+CLASSES = Classes.made({}, {"": 0})
+
+
+def check(rules: Sequence[LifecycleRule]) -> None:
+    check_rules(rules, CLASSES)
 
 
 class RuleTests(SynchronousTestCase):
     def accepted(self, rule: LifecycleRule = RULE, **fields: object) -> None:
-        check_rules([structs.replace(rule, **fields)])
+        check([structs.replace(rule, **fields)])
 
     def refused(
         self, error: type[ObjectdError], rule: LifecycleRule = RULE, **fields: object
     ) -> None:
-        self.assertRaises(error, check_rules, [structs.replace(rule, **fields)])
+        self.assertRaises(error, check, [structs.replace(rule, **fields)])
 
     def test_count(self) -> None:
         """A lifecycle has 1 to 1,000 rules."""
         rules = [structs.replace(RULE, id=str(n)) for n in range(RULES_MAX + 1)]
-        check_rules(rules[:RULES_MAX])
-        self.assertRaises(ConfigurationMalformed, check_rules, rules)
-        self.assertRaises(ConfigurationMalformed, check_rules, [])
+        check(rules[:RULES_MAX])
+        self.assertRaises(ConfigurationMalformed, check, rules)
+        self.assertRaises(ConfigurationMalformed, check, [])
 
     def test_id(self) -> None:
         """An id has up to 255 characters, and no two rules have the same."""
         self.accepted(id="ä" * RULE_ID_CHARS_MAX)
         self.refused(InvalidArgument, id="ä" * (RULE_ID_CHARS_MAX + 1))
         self.refused(InvalidArgument, id="\ud800")
-        self.assertRaises(InvalidArgument, check_rules, [RULE, RULE])
+        self.assertRaises(InvalidArgument, check, [RULE, RULE])
 
     def test_days(self) -> None:
         """Each number of days is at least 1."""
@@ -146,7 +149,7 @@ class RuleTests(SynchronousTestCase):
         self.accepted(v1)
         self.refused(ConfigurationMalformed, v1, filter=LifecycleFilter(tags={"a": "1"}))
         self.refused(ConfigurationMalformed, v1, filter=LifecycleFilter())
-        self.assertRaises(InvalidOperation, check_rules, [RULE, v1])
+        self.assertRaises(InvalidOperation, check, [RULE, v1])
 
 
 class ConfigurationTests(StoreCase):

@@ -1,0 +1,320 @@
+"""Giving a version another storage class, in place: it stays the same version, with its id, its
+time and all that is said of it. Only its class changes, and where its bytes are.
+
+Bytes that lie in a row, or in a class that keeps them alike, stay where they are. A blob is stored
+anew before the commit that refers to it and lets the old one go. Of an object in parts each part
+is, under an upload of the same key, which the last commit makes its manifest; what a crash leaves
+of that is aborted as any abandoned upload. Copies that share the old manifest keep it.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import attrs
+from msgspec import structs
+from twisted.logger import Logger
+
+from objectd.errors import DamagedRecord, ObjectdError
+from objectd.interfaces import Absent, At, Row
+from objectd.model import keys
+from objectd.model.codec import decode, encode, encode_object
+from objectd.model.records import (
+    Bucket,
+    InBlob,
+    Incompatible,
+    InManifest,
+    JournalKind,
+    Manifest,
+    ObjectHead,
+    ObjectTail,
+    Part,
+    Source,
+    Upload,
+    UploadState,
+)
+from objectd.objects import features, references
+from objectd.objects.aborting import give_up
+from objectd.objects.classes import StorageClass
+from objectd.objects.core import Core
+from objectd.objects.identities import part_identity, version_identity
+from objectd.objects.ids import version_id
+from objectd.objects.ingest import Ingested
+from objectd.objects.publishing import Placement, publish
+from objectd.objects.reading import part_ranges
+from objectd.objects.restaging import Content, Pace, restaged
+from objectd.objects.shield import shield
+from objectd.objects.writer import Batch
+
+_log = Logger()
+
+
+class VersionChanged(Exception):
+    """The version is not what it was, or nobody wants it moved any more."""
+
+
+@attrs.frozen
+class Version:
+    """A version where it lies now."""
+
+    bucket: Bucket
+    key: bytes
+    row_key: bytes
+    row: Row
+    head: ObjectHead
+    tail: ObjectTail
+
+    @property
+    def locked(self) -> tuple[bytes, ...]:
+        """What others may want to change who change the key."""
+        return (keys.object_(self.bucket.bucket_id, self.key),)
+
+
+Find: TypeAlias = Callable[[Batch], Awaitable[Version | None]]
+"""Reads a version, and puts into the batch what else the move relies on; None if it is not to be
+moved. Called for each attempt."""
+
+
+def stays_where_it_is(core: Core, found: Version, target: StorageClass) -> bool:
+    """Nothing has to be done but to say the new class."""
+    if not isinstance(found.tail.source, (InBlob, InManifest)):
+        return True
+    return core.classes.of(found.head).keeps_like(target)
+
+
+def put_class(
+    core: Core, batch: Batch, found: Version, target: StorageClass, source: Source | None = None
+) -> None:
+    """Say the new class, and where the bytes are from now on if that is another place."""
+    head = structs.replace(found.head, storage_class=target.name)
+    tail = found.tail if source is None else structs.replace(found.tail, source=source)
+    batch.expect(At(found.row_key, found.row.revision))
+    batch.put(found.row_key, encode_object(head, tail))
+    if source is not None:
+        _let_old_place_go(core, batch, found, source)
+    kind, bucket_id = JournalKind.OBJECT_TRANSITIONED, found.bucket.bucket_id
+    core.journal(batch, kind, bucket_id, key=found.key, version=head.version)
+
+
+def _let_old_place_go(core: Core, batch: Batch, found: Version, source: Source) -> None:
+    """The version has its bytes in another place, so it lets go those in the old one. That is no
+    end of it: no lock is asked."""
+    old = found.tail.source
+    if old != source:  # a blob that is kept as its class was kept before may be its own twin
+        references.release_source(batch, b"", found.head.version, old, core.now_us())
+
+
+async def move_class(core: Core, find: Find, target: StorageClass, pace: Pace) -> None:
+    """Give a version this class. May be cancelled between any two pieces of its bytes.
+
+    Raises `VersionChanged` if it was replaced or deleted, or is not wanted moved any more,
+    `DamagedBlob`, `DamagedRecord`, `OperationAborted`, and what the stores raise; then it is as
+    it was.
+    """
+    await features.ensure(core, Incompatible.STORAGE_CLASSES)
+    found = await find(Batch())
+    if found is None:
+        raise VersionChanged
+    if stays_where_it_is(core, found, target):
+        await _move_row(core, find, found, target)
+    elif isinstance(found.tail.source, InManifest):
+        await _Parts.of(core, find, found, target, pace, found.tail.source).move()
+    else:
+        await _move_blob(core, find, found, target, pace)
+
+
+async def _again(find: Find, batch: Batch, found: Version) -> Version:
+    """The version once more, with its bytes where they were. Raises `VersionChanged`."""
+    now = await find(batch)
+    if now is None or now.tail.source != found.tail.source:
+        raise VersionChanged
+    return now
+
+
+async def _move_row(core: Core, find: Find, found: Version, target: StorageClass) -> None:
+    async def decide(batch: Batch) -> None:
+        put_class(core, batch, await _again(find, batch, found), target)
+
+    async def locked() -> None:
+        async with core.locks.holding(*found.locked):
+            await core.writer.transact(decide)
+
+    await shield(locked())
+
+
+async def _move_blob(
+    core: Core, find: Find, found: Version, target: StorageClass, pace: Pace
+) -> None:
+    head, tail, bucket = found.head, found.tail, found.bucket
+    if not isinstance(tail.source, InBlob):
+        raise TypeError("there is no blob to move")
+    content = Content(tail.source.blob, head.size_bytes, head.etag, tail.checksums)
+    ticket = core.reads.begin()
+    try:
+        await _again(find, Batch(), found)
+        ingested = await restaged(core, content, target, pace)
+    finally:
+        core.reads.end(ticket)
+    salt = ingested.staged.salt if ingested.staged is not None else b""
+    placement = Placement(
+        account=bucket.owner,
+        deduplicate=bucket.deduplicate and tail.encryption is None,
+        ref=lambda blob: keys.version_ref(blob, head.version),
+        identity=version_identity(bucket.name, found.key, head, tail, salt),
+        locked=found.locked,
+    )
+
+    async def decide(batch: Batch, source: Source) -> None:
+        put_class(core, batch, await _again(find, batch, found), target, source)
+
+    await shield(publish(core, ingested, placement, decide))
+
+
+@attrs.frozen
+class _Parts:
+    """The parts of one version on their way, under an upload of their own. No client can add to
+    it, and it is not abandoned while this process lives, as if it were being completed."""
+
+    core: Core
+    find: Find
+    found: Version
+    target: StorageClass
+    pace: Pace
+    source: InManifest
+    upload: Upload
+
+    @classmethod
+    def of(
+        cls,
+        core: Core,
+        find: Find,
+        found: Version,
+        target: StorageClass,
+        pace: Pace,
+        source: InManifest,
+    ) -> _Parts:
+        upload = Upload(
+            state=UploadState.COMPLETING,
+            upload=core.ids.uid(),
+            owner=found.head.owner,
+            started_us=core.now_us(),
+            storage_class=target.name,
+            headers=found.tail.headers,
+            metadata=found.tail.metadata,
+            tags=found.tail.tags,
+            attempt=core.ids.uid(),
+            lock=found.tail.lock,
+            encryption=found.tail.encryption,
+        )
+        return cls(core, find, found, target, pace, source, upload)
+
+    @property
+    def _row_key(self) -> bytes:
+        bucket_id, upload = self.found.bucket.bucket_id, self.upload
+        return keys.upload(bucket_id, self.found.key, upload.started_us, upload.upload)
+
+    async def move(self) -> None:
+        begun = await self._begin()
+        try:
+            for number, _, _ in part_ranges(self.source):
+                await self._move_part(number, begun)
+            await shield(self._finish(begun))
+        except BaseException:
+            await shield(self._give_up(begun))
+            raise
+
+    async def _begin(self) -> At:
+        """The row of the upload as it is until all is over."""
+        batch = Batch()
+        batch.expect(At(self.found.row_key, self.found.row.revision), Absent(self._row_key))
+        batch.put(self._row_key, encode(self.upload))
+        return At(self._row_key, await shield(self.core.writer.commit(batch)))
+
+    async def _move_part(self, number: int, begun: At) -> None:
+        core, bucket = self.core, self.found.bucket
+        old, ingested = await self._restaged(number)
+        attempt, upload = core.ids.uid(), self.upload.upload
+        encryption = self.found.tail.encryption
+        salt = ingested.staged.salt if ingested.staged is not None else b""
+        placement = Placement(
+            account=bucket.owner,
+            deduplicate=bucket.deduplicate and encryption is None,
+            ref=lambda blob: keys.part_ref(blob, attempt),
+            identity=part_identity(
+                bucket.name, self.found.key, upload, number, old.etag, encryption, salt
+            ),
+            locked=(keys.part(upload, number),),
+        )
+
+        async def decide(batch: Batch, source: Source) -> None:
+            if not isinstance(source, InBlob):
+                raise TypeError("a part is always a blob")
+            await self._expect_begun(batch, begun)
+            part = structs.replace(old, blob=source.blob, attempt=attempt)
+            batch.expect(Absent(keys.part(upload, number)))
+            batch.put(keys.part(upload, number), encode(part))
+
+        await shield(publish(core, ingested, placement, decide))
+
+    async def _restaged(self, number: int) -> tuple[Part, Ingested]:
+        """A part as it is, and its bytes as they are to be."""
+        core, upload = self.core, self.source.upload
+        ticket = core.reads.begin()
+        try:
+            await _again(self.find, Batch(), self.found)
+            [row] = await core.metadata.get([keys.part(upload, number)])
+            if row is None:
+                raise DamagedRecord(f"part {number} of upload {upload.hex()}", "missing")
+            part = decode(Part, row.value)
+            content = Content(part.blob, part.size_bytes, part.etag, part.checksums)
+            return part, await restaged(core, content, self.target, self.pace)
+        finally:
+            core.reads.end(ticket)
+
+    async def _finish(self, begun: At) -> None:
+        """The last commit: the upload becomes the manifest of the version."""
+
+        async def decide(batch: Batch) -> None:
+            found = await _again(self.find, batch, self.found)
+            await self._expect_begun(batch, begun)
+            head, upload = found.head, self.upload.upload
+            batch.delete(self._row_key)
+            manifest = Manifest(
+                bucket_id=found.bucket.bucket_id,
+                key=found.key,
+                upload=upload,
+                list_digest=b"",
+                version=head.version,
+                etag=head.etag,
+                checksums=found.tail.checksums,
+                listed=self.source.listed,
+                version_id=version_id(head) if found.bucket.versioning else "",
+            )
+            batch.put(keys.manifest(upload), encode(manifest))
+            batch.put(keys.manifest_ref(upload, head.version), references.REF)
+            source = structs.replace(self.source, upload=upload)
+            put_class(self.core, batch, found, self.target, source)
+
+        async with self.core.locks.holding(*self.found.locked):
+            await self.core.writer.transact(decide)
+
+    async def _expect_begun(self, batch: Batch, begun: At) -> None:
+        """Raises `VersionChanged` if somebody has taken the upload over, or aborted it."""
+        [row] = await self.core.metadata.get([begun.key])
+        if row is None or row.revision != begun.revision:
+            raise VersionChanged
+        batch.expect(begun)
+
+    async def _give_up(self, begun: At) -> None:
+        """If it is not over, or another's; what cannot be done now is done when this process is
+        gone, by who looks for abandoned uploads."""
+        batch = Batch()
+        give_up(batch, begun.key, begun.revision, self.core.now_us())
+        try:
+            await self.core.writer.commit(batch)
+        except ObjectdError as error:
+            upload = self.upload.upload.hex()
+            _log.info("upload {upload} of a move stays: {error}", upload=upload, error=error)
