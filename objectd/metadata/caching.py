@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from typing_extensions import override
@@ -140,8 +140,7 @@ class CachedMetadata(ForwardingMetadata):
         """Ask for all of them, and keep those that stayed the same meanwhile."""
         seen = self._see(keys)
         rows = await self._store.get(keys)
-        self._keep_all(seen, zip(keys, rows, strict=True))
-        return rows
+        return self._keep_all(seen, list(zip(keys, rows, strict=True)))
 
     def _see(self, keys: Collection[bytes]) -> _Seen:
         words = self._words
@@ -155,32 +154,39 @@ class CachedMetadata(ForwardingMetadata):
         return _Seen(generation, slots)
 
     def _keep_all(
-        self, seen: _Seen, rows: Iterable[tuple[bytes, Row | None]], *, raised: int = 0
-    ) -> None:
-        """Keep those whose slots have been raised by so much since they were seen, and no more."""
+        self, seen: _Seen, rows: Sequence[tuple[bytes, Row | None]], *, raised: int = 0
+    ) -> list[Row | None]:
+        """Keep those whose slots have been raised by so much since they were seen, and no more.
+        Returns all, and of what is kept the `Row` that was kept first."""
         words, generation = self._words, seen.generation
         if generation % 2 or words[GENERATION] != generation:
-            return
+            return [row for _, row in rows]
         if generation != self._generation:
             self._begin(generation)
+        found = []
         for key, row in rows:
             named = group(key)
+            kept = row
             if named is not None:
                 index, number = seen.slots[named]
                 number += raised
                 if not number % 2 and words[index] == number:
-                    self._keep(named, index, number, key, row)
+                    kept = self._keep(named, index, number, key, row)
+            found.append(kept)
+        return found
 
     def _begin(self, generation: int) -> None:
         self._generation = generation
         self._entries.clear()
         self._size_bytes = 0
 
-    def _keep(self, named: bytes, index: int, number: int, key: bytes, row: Row | None) -> None:
+    def _keep(
+        self, named: bytes, index: int, number: int, key: bytes, row: Row | None
+    ) -> Row | None:
         size_bytes = ROW_BYTES + len(key)
         if row is not None:
             if len(row.value) > VALUE_BYTES_MAX:
-                return
+                return row
             size_bytes += len(row.value)
         entry = self._entries.get(named)
         if entry is None or entry.number != number:
@@ -189,12 +195,13 @@ class CachedMetadata(ForwardingMetadata):
             entry = self._entries[named] = _Entry(index, number)
             self._size_bytes += ENTRY_BYTES
         if key in entry.rows:
-            return  # another call has fetched the same row: it stays the one that is returned
+            return entry.rows[key]  # it was put here, or fetched by another call
         entry.rows[key] = row
         entry.size_bytes += size_bytes
         self._size_bytes += size_bytes
         while self._size_bytes > self._bytes_max:
             self._make_room()
+        return row
 
     def _make_room(self) -> None:
         named = next(iter(self._entries))

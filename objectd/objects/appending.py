@@ -158,7 +158,7 @@ class Appends:
         kept = ground.checksum.algorithm if ground.checksum else ""
         ingested = await self._core.intake.take(
             BytesStream(body) if isinstance(body, bytes) else body,
-            attrs.evolve(declared, kept=kept),
+            structs.replace(declared, kept=kept),
             size_bytes=size_bytes,
             size_bytes_max=OBJECT_PUT_BYTES_MAX,
             inline_bytes_max=-1 if ground.next else max(inline_bytes_max, -1),
@@ -188,7 +188,7 @@ class Appends:
                 keys.payload(bucket_id, wanted.key),
             ]
         )
-        place = current_bucket(self._core, wanted.place, bucket_row)
+        place = current_bucket(self._core, wanted.place.name, bucket_row)
         require_unversioned(place, "appended to")
         old = current(place, wanted.key, row)
         old.check(wanted.conditions, wanted.place.name)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeAlias
 
-import attrs
+import msgspec
 from blake3 import blake3
 
 from objectd.digests import ALGORITHMS, COMBINABLE, Hasher, combined, digest_of, new_hasher
@@ -74,8 +74,7 @@ def _nothing() -> None:
     return None
 
 
-@attrs.frozen
-class Declared:
+class Declared(msgspec.Struct, frozen=True):
     """What a client says of its bytes beforehand (or in a trailer, so `checksum` is asked
     for the value after the last byte).
 

@@ -112,8 +112,7 @@ class Overrides:
 COPY_ALL = Overrides()
 
 
-@attrs.frozen
-class Copied(Object):
+class Copied(Object, frozen=True):
     """An object that was just made, and the version it was made of: '' where the source's
     bucket never had versions."""
 
@@ -275,7 +274,7 @@ class Copies:
             place, copying.key, ingested, tail, copying.conditions, kind, kept=copying.kept
         )
         complete = self._completion(copying, source, version.head.version, opened.secret, sealed)
-        version = attrs.evolve(version, complete=complete)
+        version = structs.replace(version, complete=complete)
         return _copied(await shield(version.put()), source)
 
     def _completion(
@@ -412,4 +411,4 @@ class Copies:
 
 
 def _copied(made: Object, source: Object) -> Copied:
-    return Copied(**attrs.asdict(made, recurse=False), source_version_id=source.version_id)
+    return Copied(**structs.asdict(made), source_version_id=source.version_id)

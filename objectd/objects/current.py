@@ -7,7 +7,7 @@ or, where there is none, the newest of the versions beneath it.
 
 from __future__ import annotations
 
-import attrs
+import msgspec
 from msgspec import structs
 from twisted.logger import Logger
 
@@ -23,6 +23,7 @@ from objectd.model.codec import (
 )
 from objectd.model.records import (
     Bucket,
+    BucketName,
     JournalKind,
     NullVersion,
     ObjectHead,
@@ -50,8 +51,7 @@ from objectd.objects.writer import Batch
 _log = Logger()
 
 
-@attrs.frozen
-class Current:
+class Current(msgspec.Struct, frozen=True):
     """What a commit found at a key. `known` is None where there is no current object, or a row
     so damaged that nobody can tell what it referred to.
 
@@ -141,10 +141,10 @@ def current(bucket: Bucket, key: bytes, row: Row | None) -> Current:
         return Current(bucket, key, expectation, None)
 
 
-def current_bucket(core: Core, bucket: Bucket, row: Row | None) -> Bucket:
+def current_bucket(core: Core, name: str, row: Row | None) -> Bucket:
     """The bucket as its row tells now. Raises `BucketNotFound` if it was deleted meanwhile."""
     if row is None:
-        raise BucketNotFound(bucket.name)
+        raise BucketNotFound(name)
     return core.bucket_in(row)
 
 
@@ -159,19 +159,24 @@ def require_unversioned(bucket: Bucket, what: str) -> None:
 async def read_current(core: Core, bucket: Bucket, key: bytes) -> Current:
     """What a change of a key's current object finds. Raises `BucketNotFound` if the bucket was
     deleted meanwhile."""
-    bucket_id = bucket.bucket_id
-    if not bucket.versioning:
+    name = BucketName(bucket.bucket_id, bucket.versioning is not Versioning.NEVER)
+    return await read_named(core, bucket.name, name, key)
+
+
+async def read_named(core: Core, bucket: str, name: BucketName, key: bytes) -> Current:
+    """As `read_current`, of a bucket of which nothing was read but its name."""
+    bucket_id = name.bucket_id
+    if not name.versioned:
         bucket_row, row = await core.metadata.get(
             [keys.bucket(bucket_id), keys.object_(bucket_id, key)]
         )
-        bucket = current_bucket(core, bucket, bucket_row)
-        if not bucket.versioning:
-            return current(bucket, key, row)
-    return await _read_versioned(core, bucket, key)
+        place = current_bucket(core, bucket, bucket_row)
+        if not place.versioning:
+            return current(place, key, row)
+    return await _read_versioned(core, bucket, bucket_id, key)
 
 
-async def _read_versioned(core: Core, bucket: Bucket, key: bytes) -> Current:
-    bucket_id = bucket.bucket_id
+async def _read_versioned(core: Core, name: str, bucket_id: int, key: bytes) -> Current:
     null_key = keys.null_version(bucket_id, key)
     bucket_row, row, payload, null_row = await core.metadata.get(
         [
@@ -181,16 +186,16 @@ async def _read_versioned(core: Core, bucket: Bucket, key: bytes) -> Current:
             null_key,
         ]
     )
-    bucket = current_bucket(core, bucket, bucket_row)
-    found = attrs.evolve(current(bucket, key, row), row=row, payload=payload)
+    bucket = current_bucket(core, name, bucket_row)
+    found = structs.replace(current(bucket, key, row), row=row, payload=payload)
     if found.known is None:
-        found = attrs.evolve(found, newest=await newest_version(core.metadata, bucket_id, key))
+        found = structs.replace(found, newest=await newest_version(core.metadata, bucket_id, key))
     if bucket.versioning is Versioning.SUSPENDED:
         null = await null_version(core.metadata, bucket_id, key, null_row)
         expectation = At(null_key, null_row.revision) if null_row else Absent(null_key)
-        found = attrs.evolve(found, null=null, null_expectation=expectation)
+        found = structs.replace(found, null=null, null_expectation=expectation)
     if bucket.default_retention is not None:
-        found = attrs.evolve(found, trusted_us=await TrustedTime(core).now_us())
+        found = structs.replace(found, trusted_us=await TrustedTime(core).now_us())
     return found
 
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-import attrs
+import msgspec
 
 from objectd.errors import (
     DamagedRecord,
@@ -21,10 +21,17 @@ from objectd.errors import (
     PreconditionFailed,
 )
 from objectd.model import keys
-from objectd.model.records import Bucket, Versioning
+from objectd.model.records import Bucket, BucketName, Versioning
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.core import Core
-from objectd.objects.current import Current, current, current_bucket, read_current, remove
+from objectd.objects.current import (
+    Current,
+    current,
+    current_bucket,
+    read_current,
+    read_named,
+    remove,
+)
 from objectd.objects.destroying import Permit
 from objectd.objects.ids import version_id
 from objectd.objects.settings import DELETE_KEYS_MAX
@@ -35,8 +42,7 @@ VERSIONED_A_COMMIT = 15
 """Each may move a payload, and so many of the largest that there may be fit into a commit."""
 
 
-@attrs.frozen
-class Unwanted:
+class Unwanted(msgspec.Struct, frozen=True):
     """What is to be deleted: a version for good, or for '' what is current. A version under a
     GOVERNANCE retention goes only with `bypass_governance`."""
 
@@ -49,15 +55,24 @@ class Unwanted:
 _Numbered = tuple[int, bytes, Unwanted]
 
 
-async def delete_one(core: Core, bucket: Bucket, key: bytes, unwanted: Unwanted) -> Deleted:
-    """As `Objects.delete`. To be run under `shield`."""
+async def delete_version_of(core: Core, bucket: Bucket, key: bytes, unwanted: Unwanted) -> Deleted:
+    """As `Objects.delete` with a version. To be run under `shield`."""
+    async with core.locks.holding(keys.object_(bucket.bucket_id, key)):
+        return await core.writer.transact(
+            lambda batch: _delete_version(core, batch, bucket, key, unwanted)
+        )
+
+
+async def delete_current(
+    core: Core, bucket: str, name: BucketName, key: bytes, conditions: Conditions
+) -> Deleted:
+    """As `Objects.delete` without a version; the bucket's row is read with the object's. To be
+    run under `shield`."""
 
     async def decide(batch: Batch) -> Deleted:
-        if unwanted.version_id:
-            return await _delete_version(core, batch, bucket, key, unwanted)
-        return _remove(core, batch, await read_current(core, bucket, key), unwanted.conditions)
+        return _remove(core, batch, await read_named(core, bucket, name, key), conditions)
 
-    row_key = keys.object_(bucket.bucket_id, key)
+    row_key = keys.object_(name.bucket_id, key)
     if not core.locks.take(row_key):
         await core.locks.acquire(row_key)
     try:
@@ -125,7 +140,7 @@ async def _read(core: Core, bucket: Bucket, raw_keys: Sequence[bytes]) -> dict[b
     if bucket.versioning is Versioning.NEVER and raw_keys:
         row_keys = [keys.object_(bucket.bucket_id, key) for key in raw_keys]
         bucket_row, *rows = await core.metadata.get([keys.bucket(bucket.bucket_id), *row_keys])
-        bucket = current_bucket(core, bucket, bucket_row)
+        bucket = current_bucket(core, bucket.name, bucket_row)
         if bucket.versioning is Versioning.NEVER:
             found = zip(raw_keys, rows, strict=True)
             return {key: current(bucket, key, row) for key, row in found}

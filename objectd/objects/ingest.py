@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import attrs
+import msgspec
 from twisted.internet.defer import Deferred
 
 from objectd.blobs.lane import in_line
@@ -39,8 +39,7 @@ _THREAD_BYTES_MIN = 64 << 10
 """Hashing a body up to this size costs no more than handing it to a thread does."""
 
 
-@attrs.frozen
-class Ingested:
+class Ingested(msgspec.Struct, frozen=True):
     """A whole, verified body, as it is to be stored: in `payload` if it is small, else in `staged`.
     `etag` and `checksums` are as `Digests` gives them, of the body as it came; where an ETag must
     tell nothing of encrypted bytes, it is random."""

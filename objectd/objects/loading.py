@@ -73,7 +73,7 @@ class Loads:
 
         async def decide(batch: Batch) -> None:
             bucket_row, *rows = await core.metadata.get(wanted)
-            place = current_bucket(core, bucket, bucket_row)
+            place = current_bucket(core, bucket.name, bucket_row)
             require_unversioned(place, "loaded in bulk")
             require_unencrypted(place, None, "loaded in bulk")
             for key, row, (head, tail) in zip(group, rows, records, strict=True):

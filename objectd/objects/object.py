@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import attrs
+import msgspec
 
 from objectd.errors import PartNotFound
 from objectd.model.records import InBlob, InManifest, InRow, Nothing, ObjectHead, ObjectTail
@@ -21,8 +22,7 @@ from objectd.objects.settings import LIST_ENTRIES_MAX
 from objectd.streams import BytesStream, ByteStream, read_all
 
 
-@attrs.frozen
-class Object:
+class Object(msgspec.Struct, frozen=True):
     """An object as its bucket shows it."""
 
     bucket: str

@@ -36,7 +36,7 @@ from objectd.objects.classes import STANDARD, StorageClass
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.core import Core
 from objectd.objects.current import read_current
-from objectd.objects.deleting import Unwanted, delete_all, delete_one
+from objectd.objects.deleting import Unwanted, delete_all, delete_current, delete_version_of
 from objectd.objects.encryption import CustomerKey, EncryptionWanted, wanted_in
 from objectd.objects.ids import version_id as version_id_of
 from objectd.objects.ingest import Ingested
@@ -227,11 +227,14 @@ class Objects:
         `BucketNotFound`, `InvalidArgument`, `ObjectLocked` for a version that is locked, and with
         conditions what `put` raises for them.
         """
-        raw_key = key_bytes(key)
-        unwanted = Unwanted(key, version_id, conditions, bypass_governance)
-        place = await self._buckets.get(bucket)
+        core, raw_key = self._core, key_bytes(key)
         with conditions.telling_conflicts():
-            return await shield(delete_one(self._core, place, raw_key, unwanted))
+            if version_id:
+                unwanted = Unwanted(key, version_id, conditions, bypass_governance)
+                place = await self._buckets.get(bucket)
+                return await shield(delete_version_of(core, place, raw_key, unwanted))
+            name = await self._buckets.named(bucket)
+            return await shield(delete_current(core, bucket, name, raw_key, conditions))
 
     async def delete_many(
         self, bucket: str, unwanted: Sequence[Unwanted | str]

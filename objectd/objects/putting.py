@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-import attrs
+import msgspec
 from msgspec import structs
 
 from objectd.errors import Conflict
@@ -43,8 +43,7 @@ class Guess:
         self._free = self._free + 1 if is_free else 0
 
 
-@attrs.frozen
-class Version:
+class Version(msgspec.Struct, frozen=True):
     """What is to be put, and how it is at first: what it replaces may make it a later one,
     and `tail.source` is where its bytes are if they are no blob."""
 

@@ -128,7 +128,7 @@ class Renames:
                     keys.payload(bucket_id, renaming.source),
                 ]
             )
-            place = current_bucket(core, renaming.place, bucket_row)
+            place = current_bucket(core, renaming.place.name, bucket_row)
             require_unversioned(place, "renamed")
             source = current(place, renaming.source, source_row)
             target = current(place, renaming.target, target_row)

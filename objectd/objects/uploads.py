@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import attrs
+from msgspec import structs
 
 from objectd.errors import (
     BucketNotFound,
@@ -396,7 +397,7 @@ def _wanted(upload: Upload, declared: Declared) -> Declared:
     wanted = upload.checksum_algorithm
     if wanted and declared.algorithm not in ("", wanted):
         raise InvalidOperation(checksum_mismatch(wanted, declared.algorithm))
-    return attrs.evolve(declared, kept=wanted or DEFAULT_ALGORITHM)
+    return structs.replace(declared, kept=wanted or DEFAULT_ALGORITHM)
 
 
 def _require_open(upload: Upload) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import attrs
+import msgspec
 
 from objectd.errors import (
     DamagedRecord,
@@ -161,8 +162,7 @@ async def _require_newest(core: Core, key: Key, *, versioned: bool) -> Found:
         seen = newest  # it has become noncurrent, or current, between the two looks
 
 
-@attrs.frozen
-class Deleted:
+class Deleted(msgspec.Struct, frozen=True):
     """What a delete has done. Either the version `version_id` is gone for good, or it is the
     delete marker that was put; '' in a bucket that never had versions, if none was named."""
 

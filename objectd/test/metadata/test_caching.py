@@ -187,6 +187,15 @@ class KeepingTests(Case):
         self.assertEqual(self.store.known([OBJECT]), [Row(b"2", replaced)])
         self.assertEqual(self.get(OBJECT), [Row(b"2", replaced)])
 
+    def test_the_very_row_that_was_put(self) -> None:
+        """Asked for with one that is not kept, a row that is kept is the same object as before."""
+        self.send(Put(OBJECT, b"1"), expect=(Absent(OBJECT),))
+        known = self.store.known([OBJECT])
+        assert known is not None
+        self.assertFalse(self.is_kept(OBJECT, PAYLOAD))
+        self.assertIs(self.get(OBJECT, PAYLOAD)[0], known[0])
+        self.assertTrue(self.is_kept(OBJECT, PAYLOAD))
+
     def test_what_is_put_blindly(self) -> None:
         """Nothing else that a commit changes is kept."""
         self.commit(Put(LIVE, b""))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 
-import attrs
 from awscrt.checksums import XXHash
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.digests import ALGORITHMS, COMBINABLE
@@ -203,7 +203,7 @@ class DigestsTests(SynchronousTestCase):
     def test_wrong(self) -> None:
         """It is the declared one that is compared."""
         for value in (digest("MD5", b"data"), b""):
-            digests = Digests(attrs.evolve(declaring("XXHASH3", value), kept="MD5"))
+            digests = Digests(structs.replace(declaring("XXHASH3", value), kept="MD5"))
             digests.update(b"data")
             self.assertRaises(BadDigest, digests.verified)
 

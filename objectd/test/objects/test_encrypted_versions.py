@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import attrs
+from msgspec import structs
 
 from objectd.errors import (
     CustomerKeyMissing,
@@ -216,7 +216,7 @@ class CopyTests(EncryptedVersionsCase):
         source = self.ok(self.store.objects.head(*KEY, version_id=version))
         self.assertEqual(copied.source_version_id, source.version_id)
         shown = self.ok(self.store.objects.head(*target))
-        fields = attrs.asdict(shown, recurse=False)
+        fields = structs.asdict(shown)
         self.assertEqual(copied, Copied(**fields, source_version_id=source.version_id))
         return copied.version_id
 

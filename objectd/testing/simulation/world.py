@@ -26,7 +26,7 @@ from objectd.errors import (
     StoreFailed,
     StoreFull,
 )
-from objectd.interfaces import Scan
+from objectd.interfaces import IBlobStore, Scan
 from objectd.metadata.caching import CachedMetadata
 from objectd.metadata.decisions import Writes
 from objectd.model import keys
@@ -100,6 +100,7 @@ class Worker(Process):
             self.connection, world.owner.slots, bytes_max=CACHE_BYTES_MAX
         )
         self.blobs = DriveAccess(world.drives, self, failure=faults.drive_failure)
+        self.further: dict[str, IBlobStore] = {}  # for worlds that have more than `drives`
         self.clock = StepClock(self)
         self.incarnation: int | None = None
         self.store: ObjectStore | None = None
@@ -118,6 +119,7 @@ class Worker(Process):
             uptime=lambda: UPTIME,
             random_bytes=self.schedule.random.randbytes,
             settings=SETTINGS,
+            stores=self.further,
             others_drained=self.connection.others_drained,
         )
         self.incarnation = self.store.core.writer.incarnation
@@ -137,6 +139,7 @@ class Worker(Process):
             now_us=self._world.wall_clock_us,
             uptime=lambda: UPTIME,
             settings=SETTINGS,
+            stores=self.further,
             body_memory_bytes=1 << 20,
             reads=Reads(others_drained),
         )
@@ -343,7 +346,7 @@ class World:
         await store.collector.run_to_rest()
         await store.sweep.run()
         await store.collector.run_to_rest()
-        await audit(worker.metadata, worker.blobs, store.format.digest_key)
+        await audit(worker.metadata, store.core.blobs, store.format.digest_key)
         lives = await worker.metadata.scan(Scan(*keys.span(keys.INCARNATIONS), limit=2))
         if len(lives.entries) != 1:
             raise Violated("more than one incarnation is left at rest")
