@@ -133,8 +133,8 @@ class Drive:
             return self.files.lock(layout.LOCK, root=self.root)
         except BlockingIOError as error:
             raise StoreFailed(
-                f"drive {self.path} is in use by another server: stop that one, or give each "
-                f"its own directory"
+                f"drive {self.path} is in use by another server, or listed twice: stop that "
+                f"one, or give each its own directory"
             ) from error
 
     def _read_marker(self) -> layout.Marker | None:

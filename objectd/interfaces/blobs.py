@@ -86,7 +86,8 @@ class IBlobStore(Interface):
     does its blocking work through `Host.run_in_thread`.
     """
 
-    drives: Sequence[int] = Attribute("The numbers of the drives, ascending, below 256.")
+    drives: Sequence[int] = Attribute("The numbers of the drives, ascending.")
+    """Those of a provider are below 256 (`objectd.blobs.stores`)."""
 
     async def begin(store_uuid: bytes, digest_key: bytes, incarnation: int) -> None:
         """Called once before anything else: the digest of blobs is BLAKE3-256 keyed with

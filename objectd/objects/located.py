@@ -62,12 +62,13 @@ class Opening:
     def form(self, found: Located) -> Form:
         """What was put into a blob, of what is stored. Raises `DamagedBlob`."""
         form: Form = Stored(self.blobs, found.location)
+        uid = found.location.blob_id
         if found.codec.is_encrypted is (self.secret is None):
-            uid = found.location.blob_id.hex()
-            raise DamagedBlob(uid, "its row and its object's disagree on encryption")
+            raise DamagedBlob(uid.hex(), "its row and its object's disagree on encryption")
         if self.secret is not None:
-            packets = self.secret.blob(found.location.blob_id, found.salt)
-            form = Decrypted(form, packets, self.run_in_thread)
+            form = Decrypted(form, self.secret.blob(uid, found.salt), self.run_in_thread)
         if found.codec.is_compressed:
             form = Decompressed(form, found.frames, self.run_in_thread)
+        elif found.frames:
+            raise DamagedBlob(uid.hex(), "its row has an index of frames, but no codec with frames")
         return form

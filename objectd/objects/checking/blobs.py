@@ -73,6 +73,8 @@ def _decompressor(found: Located) -> Decompressor | None:
     """Of a blob's frames, if it has some; not of those that are encrypted, for which the keys
     would be needed. Raises `Damaged`."""
     if not found.codec.is_compressed:
+        if found.frames:
+            raise Damaged("its row has an index of frames, but no codec with frames")
         return None
     frames = Frames.decode(found.frames)
     if not found.codec.is_encrypted:

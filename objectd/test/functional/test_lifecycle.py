@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
 from hypothesis import settings
 from twisted.trial.unittest import SynchronousTestCase
 
-from objectd.objects.lifecycle import carrying_out
+from objectd.objects.lifecycle import carrying_out, rules
 from objectd.test.functional.server import BUCKET, Server
 from objectd.test.machine.homes import DiskHome
 from objectd.test.objects.lifecycle.machine import try_histories
@@ -76,6 +77,52 @@ class LifecycleTests(SynchronousTestCase):
         self.assertIn("lifecycle: the current version expires, by rule '0'", log)
         self.assertIn("lifecycle: the upload is aborted, by rule '1'", log)
 
+    def test_transitions(self) -> None:
+        """An object goes from class to class, as one blob and in parts, and keeps its bytes: from
+        an archive they are restored."""
+        data = {"one": b"a line of a log\n" * 20_000, "parts": b"another line\n" * 20_000}
+        self.client.put_object(Bucket=BUCKET, Key="one", Body=data["one"])
+        named = {"Bucket": BUCKET, "Key": "parts"}
+        upload = self.client.create_multipart_upload(**named)["UploadId"]
+        listed = [
+            {
+                "PartNumber": number,
+                "ETag": self.client.upload_part(
+                    **named, UploadId=upload, PartNumber=number, Body=piece
+                )["ETag"],
+            }
+            for number, piece in enumerate((data["parts"][:150_000], data["parts"][150_000:]), 1)
+        ]
+        self.client.complete_multipart_upload(
+            **named, UploadId=upload, MultipartUpload={"Parts": listed}
+        )
+        before = {key: self.client.head_object(Bucket=BUCKET, Key=key) for key in data}
+        self.set_rules(
+            {"Filter": {}, "Transitions": [{"Days": 1, "StorageClass": "STANDARD_IA"}]},
+            {"Filter": {}, "Transitions": [{"Days": 5, "StorageClass": "GLACIER"}]},
+        )
+        self.wait_until(lambda: self.classes() == {"STANDARD_IA"}, "all is moved")
+        for key, body in data.items():
+            got = self.client.get_object(Bucket=BUCKET, Key=key)
+            self.assertEqual(got["Body"].read(), body)
+            self.assertEqual(got["StorageClass"], "STANDARD_IA")
+        self.wait_until(lambda: self.classes() == {"GLACIER"}, "all is archived")
+        for key, body in data.items():
+            error = self.assertRaises(ClientError, self.client.get_object, Bucket=BUCKET, Key=key)
+            self.assertEqual(error.response["Error"]["Code"], "InvalidObjectState")
+            self.client.restore_object(Bucket=BUCKET, Key=key, RestoreRequest={"Days": 1000})
+            got = self.client.get_object(Bucket=BUCKET, Key=key)
+            self.assertEqual(got["Body"].read(), body)
+            for member in ("ETag", "LastModified", "ContentLength"):
+                self.assertEqual(got[member], before[key][member])
+        self.assertNotIn("Uploads", self.client.list_multipart_uploads(Bucket=BUCKET))
+        log = self.server.log.read_text()
+        self.assertIn("lifecycle: the version gets the storage class GLACIER, by rule '1'", log)
+
+    def classes(self) -> set[str]:
+        listed = self.client.list_objects_v2(Bucket=BUCKET)
+        return {found["StorageClass"] for found in listed["Contents"]}
+
     def test_after_kill(self) -> None:
         """A server that was killed goes on with it."""
         self.set_rules({"Filter": {}, "Expiration": {"Days": 1}})
@@ -92,5 +139,6 @@ class HistoryTests(SynchronousTestCase):
         """On RocksDB as well, closed and opened again at any time, a pass leaves what AWS's
         rules leave."""
         self.patch(carrying_out, "VERSIONED_A_COMMIT", 1000)
+        self.patch(rules, "MOVED_BYTES_MIN", 5)
         budget = settings(max_examples=10, stateful_step_count=40, deadline=None)
         try_histories(DiskHome, budget)

@@ -389,8 +389,8 @@ class DamageTests(CompressionCase):
     def test_index(self) -> None:
         """So it is with every byte of the index, and with other codecs."""
         for wanted, others in (
-            (None, (Codec.PACKETS, Codec.FRAMES_IN_PACKETS)),
-            (ENCRYPTED["s3"], (Codec.PLAIN, Codec.FRAMES)),
+            (None, (Codec.PLAIN, Codec.PACKETS, Codec.FRAMES_IN_PACKETS)),
+            (ENCRYPTED["s3"], (Codec.PLAIN, Codec.PACKETS, Codec.FRAMES)),
         ):
             self.put("k", TEXT[:700], wanted)
             self.ok(self.store.collector.run_to_rest())
@@ -451,7 +451,8 @@ class CheckTests(CompressionCase):
             row, blob = self.the_blob()
             frames = Frames.decode(blob.frames)
             first, *others = frames.sizes_bytes
-            for wrong in (b"nonsense", Frames(frames.plain_bytes, (first + 1, *others)).encode()):
+            longer = Frames(frames.plain_bytes, (first + 1, *others)).encode()
+            for wrong in (b"nonsense", longer):
                 self.change_blob(frames=wrong)
                 for deep in (False, True):
                     (damaged, why), (lost, what) = self.found(deep=deep)
@@ -459,6 +460,9 @@ class CheckTests(CompressionCase):
                     self.assertIn("index", why)
                     self.assertIs(lost, Problem.BYTES_LOST)
                     self.assertIn(row.key[1:].hex(), what)
+            self.change_blob(frames=blob.frames, codec=Codec(blob.codec & ~Codec.FRAMES))
+            self.assertIn(Problem.BLOB_DAMAGED, [problem for problem, _ in self.found()])
+            self.change_blob(codec=blob.codec)
 
     def test_wrong_size(self) -> None:
         """A check compares the size of an object or a part with that of the data."""

@@ -33,6 +33,7 @@ from objectd.model.lifecycle import (
 from objectd.objects.checking import Check, Finding
 from objectd.objects.classes import NAMES, Classes, ClassSettings
 from objectd.objects.ids import version_id
+from objectd.objects.lifecycle import rules
 from objectd.objects.store import assemble
 from objectd.objects.trusted_time import Reading
 from objectd.test.machine.homes import Home
@@ -95,7 +96,7 @@ def some_rules(draw: st.DrawFn) -> list[LifecycleRule]:
 @st.composite
 def some_transitions(draw: st.DrawFn, kind: str, ends_after: int) -> tuple[Transition, ...]:
     """One that comes before the end, or none."""
-    if not draw(st.booleans()):
+    if draw(st.integers(0, 3)) == 0:
         return ()
     name, days = draw(TARGETS), draw(st.integers(0, ends_after - 1))
     if kind == "date":
@@ -107,7 +108,7 @@ def some_transitions(draw: st.DrawFn, kind: str, ends_after: int) -> tuple[Trans
 def some_noncurrent_transitions(
     draw: st.DrawFn, ends_after: int
 ) -> tuple[NoncurrentTransition, ...]:
-    if not draw(st.booleans()):
+    if draw(st.integers(0, 3)) == 0:
         return ()
     days, kept = draw(st.integers(0, ends_after - 1)), draw(st.none() | st.integers(1, 2))
     return (NoncurrentTransition(draw(TARGETS), days, kept),)
@@ -320,7 +321,8 @@ class LifecycleMachine(RuleBasedStateMachine):
                 ]
             says_size = (r.filter.size_above, r.filter.size_below) != (None, None)
             varies = self.minimum_in_force is TransitionMinimum.VARIES
-            due += [name for name in steps if says_size or (varies and name == "GLACIER")]
+            is_small = version.size < rules.MOVED_BYTES_MIN and not says_size
+            due += [name for name in steps if not is_small or (varies and name == "GLACIER")]
         below = NAMES[NAMES.index(version.storage_class) + 1 :]
         if version.storage_class == "ONEZONE_IA":
             below = tuple(name for name in below if name != "GLACIER_IR")
