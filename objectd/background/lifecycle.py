@@ -60,10 +60,12 @@ class LifecycleWork:
         if report.deeds or report.kept:
             done = ", ".join(f"{times} times: {deed.value}" for deed, times in report.done.items())
             _log.info(
-                "lifecycle: {buckets} buckets, {rows} rows, {kept} kept though due; {done}",
+                "lifecycle: {buckets} buckets, {rows} rows, {kept} kept though due, {moved_bytes} "
+                "bytes moved; {done}",
                 buckets=report.buckets,
                 rows=report.rows,
                 kept=report.kept,
+                moved_bytes=report.moved_bytes,
                 done=done,
                 report=report,
             )

@@ -20,6 +20,7 @@ _CREATE_ATTEMPTS = 3
 _ADVICE = {
     errno.EACCES: "give the server's user permission to read, write and search it",
     errno.EPERM: "give the server's user permission to read, write and search it",
+    errno.ENOENT: "mount its disk, or make the directory if the drive is new",
     errno.EROFS: "the file system is read-only, perhaps after an error: see dmesg, then remount",
     errno.EIO: "the disk does not work: see dmesg, and replace it",
     errno.EMFILE: "raise the limit of open files (LimitNOFILE), or allow fewer transfers at once",

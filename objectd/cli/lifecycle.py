@@ -46,6 +46,8 @@ def _lines(each: Explanation, now_us: int) -> list[str]:
     lines += [f"  {_told(fate, now_us)}, by rule {fate.rule.id!r}" for fate in happens]
     if each.is_held:
         lines.append("  under a legal hold: it is not deleted before that ends")
+    if each.is_event_held:
+        lines.append("  under an event hold: its retention ends some time after that is released")
     if each.locked_until_us > now_us:
         lines.append(f"  locked: it is not deleted before {_time(each.locked_until_us)}")
     for rule, says in each.verdicts:

@@ -51,6 +51,10 @@ class Incompatible(enum.IntFlag):
     """Some version, or upload, has another storage class than STANDARD: its bytes may be
     compressed, or in a further blob store, or archived."""
 
+    EVENT_HOLDS = 8
+    """Some version, or upload, is under an event hold, or a bucket puts one on what comes: until
+    it is released the version does not go, whatever its date."""
+
 
 class SweepHold(Record, frozen=True):
     since_us: int
@@ -93,19 +97,32 @@ class Retention(msgspec.Struct, frozen=True, array_like=True, gc=False):
     until_us: int
 
 
-class DefaultRetention(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class EventHoldDuration(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Either days or years, as it was set; the other one is 0."""
 
-    mode: RetentionMode
     days: int = 0
     years: int = 0
 
 
+class DefaultRetention(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Either days or years, as it was set; the other one is 0, as both are where there is only
+    an event hold."""
+
+    mode: RetentionMode
+    days: int = 0
+    years: int = 0
+    event_hold: EventHoldDuration | None = None
+
+
 class Lock(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Why a version may not be destroyed. `legal_hold` is None if it was never on or off."""
+    """Why a version may not be destroyed. The two holds are None if they were never on or off.
+    While the event hold is on there is its duration, and a retention whose date is the earliest
+    one that there can be (`objectd.objects.event_holds`)."""
 
     retention: Retention | None = None
     legal_hold: bool | None = None
+    event_hold: bool | None = None
+    event_hold_duration: EventHoldDuration | None = None
 
 
 # Buckets

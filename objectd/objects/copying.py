@@ -50,7 +50,7 @@ from objectd.objects.names import check_metadata, key_bytes
 from objectd.objects.object import Object, OpenObject
 from objectd.objects.objects import Objects
 from objectd.objects.resealing import Resealed, resealed
-from objectd.objects.retention import check_lock
+from objectd.objects.retention import new_lock
 from objectd.objects.sealing import Sealed, Secret
 from objectd.objects.settings import COPY_SOURCE_BYTES_MAX
 from objectd.objects.shield import shield
@@ -209,7 +209,7 @@ class Copies:
             await features.ensure(self._core, Incompatible.STORAGE_CLASSES)
         place = await self._buckets.get(target.bucket)
         if own.lock is not None:
-            await check_lock(self._core, place, own.lock)
+            own = attrs.evolve(own, lock=await new_lock(self._core, place, own.lock))
         copying = _Copying(
             CopySource(source, source_version, source_conditions, source_customer_key),
             place,
@@ -399,10 +399,12 @@ class Copies:
         return await copy_annotations(self._core, batch, carrier, uid, version, recoding)
 
     async def _why_missing(self, copying: _Copying, was: Object) -> Exception:
-        """Why the bytes of a version cannot be shared: because it was replaced and collected
-        since it was read, or because they are damaged. Raises `ObjectNotFound`."""
+        """Why the bytes of a version cannot be shared: because it was replaced, or moved, and
+        they were collected since it was read, or because they are damaged. Raises
+        `ObjectNotFound`."""
         again = await copying.source.head(self._objects)
-        if again.head.version != was.head.version:
+        now = again.head.version, again.tail.source
+        if now != (was.head.version, was.tail.source):
             return _SourceReplaced()
         if isinstance(was.tail.source, InBlob):
             blob = was.tail.source.blob.hex()

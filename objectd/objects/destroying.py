@@ -14,7 +14,7 @@ from typing import TypeAlias
 import attrs
 
 from objectd.errors import ObjectLocked
-from objectd.model.records import Lock, ObjectHead, ObjectTail, Retention, RetentionMode
+from objectd.model.records import Lock, ObjectHead, ObjectTail, RetentionMode
 from objectd.objects import annotation_rows, references, usage
 from objectd.objects.core import Core
 from objectd.objects.trusted_time import TrustedTime
@@ -49,12 +49,17 @@ class Permit:
 
     def check(self, lock: Lock | None) -> None:
         """Raises `ObjectLocked`."""
-        if lock is not None and (lock.legal_hold or self.is_bound_by(lock.retention)):
+        if lock is not None and (lock.legal_hold or self.is_bound_by(lock)):
             raise ObjectLocked(_LOCKED)
 
-    def is_bound_by(self, retention: Retention | None) -> bool:
-        """It is not over yet, and may not be bypassed."""
-        if retention is None or retention.until_us <= self.now_us:
+    def is_bound_by(self, lock: Lock) -> bool:
+        """Its retention is not over yet, as it never is under an event hold, and may not be
+        bypassed. The bypass goes past an event hold, too: of holds only the legal one does not
+        give way to it, says AWS.
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html#object-lock-managing-bypass
+        """
+        retention = lock.retention
+        if retention is None or (not lock.event_hold and retention.until_us <= self.now_us):
             return False
         return retention.mode is not RetentionMode.GOVERNANCE or not self.bypass_governance
 

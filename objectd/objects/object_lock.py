@@ -14,13 +14,15 @@ from msgspec import structs
 
 from objectd.errors import (
     BucketStateInvalid,
+    DamagedRecord,
     ObjectLockConfigurationNotFound,
-    ObjectLocked,
     ObjectNotLocked,
 )
 from objectd.model.records import (
     Bucket,
     DefaultRetention,
+    EventHoldDuration,
+    Incompatible,
     JournalKind,
     Lock,
     ObjectHead,
@@ -28,9 +30,11 @@ from objectd.model.records import (
     Retention,
     Versioning,
 )
+from objectd.objects import features
 from objectd.objects.buckets import Buckets
 from objectd.objects.core import Core
 from objectd.objects.destroying import Permit
+from objectd.objects.event_holds import check_hold, in_force, retained
 from objectd.objects.retention import check_date, check_default, require_object_lock
 from objectd.objects.shield import shield
 from objectd.objects.trusted_time import TrustedTime
@@ -65,6 +69,8 @@ class ObjectLocks:
                 )
             return structs.replace(found, object_lock_enabled=True, default_retention=default)
 
+        if default is not None and default.event_hold is not None:
+            await features.ensure(self._core, Incompatible.EVENT_HOLDS)
         await shield(self._buckets.change(bucket, configured))
 
     async def configuration(self, bucket: str) -> DefaultRetention | None:
@@ -81,27 +87,34 @@ class ObjectLocks:
         key: str,
         retention: Retention | None,
         *,
+        event_hold: bool | None = None,
+        event_hold_duration: EventHoldDuration | None = None,
         version_id: str = "",
         bypass_governance: bool = False,
     ) -> str:
-        """Give a version, the newest one for '', this retention or none; return its id.
+        """Give a version, the newest one for '', this retention or none; return its id. Put it
+        under an event hold, release it from that, or change the duration of the one that it is
+        under; the date of `retention` may then be 0, which leaves it to the hold.
 
-        A retention that is not over may always get a later end. Under GOVERNANCE anything else
-        takes `bypass_governance`, under COMPLIANCE there is nothing else. Raises `ObjectLocked`,
-        `InvalidArgument` for a date that is past, `InvalidOperation` for a bucket without Object
-        Lock, and as `Objects.head`.
+        A retention that is not over may always get a later end, and a hold be released. Under
+        GOVERNANCE anything else takes `bypass_governance`, under COMPLIANCE there is nothing
+        else. Raises `ObjectLocked`, `InvalidArgument` for a date that is past and for what is
+        wrong with an event hold, `InvalidOperation` for a bucket without Object Lock, and as
+        `Objects.head`.
         """
         await self._require_configured(bucket)
+        wanted = Lock(retention, event_hold=event_hold, event_hold_duration=event_hold_duration)
+        check_hold(wanted)
         time = await TrustedTime(self._core).reading()
-        if retention is not None:
+        is_about_hold = event_hold is not None or event_hold_duration is not None
+        if retention is not None and (retention.until_us or not is_about_hold):
             check_date(retention, time)
+        if event_hold:
+            await features.ensure(self._core, Incompatible.EVENT_HOLDS)
         permit = Permit(time.now_us, bypass_governance)
 
         def changed(head: ObjectHead, tail: ObjectTail) -> tuple[ObjectHead, ObjectTail]:
-            lock = tail.lock or _NO_LOCK
-            if permit.is_bound_by(lock.retention) and not _extends(retention, lock.retention):
-                raise ObjectLocked("Access Denied because object protected by object lock.")
-            lock = structs.replace(lock, retention=retention)
+            lock = retained(tail.lock or _NO_LOCK, wanted, permit, time.latest_us)
             return head, structs.replace(tail, lock=lock)
 
         kind = JournalKind.OBJECT_LOCK_CHANGED
@@ -120,13 +133,25 @@ class ObjectLocks:
         kind = JournalKind.OBJECT_LOCK_CHANGED
         return await self._versions.amend(bucket, key, version_id, changed, kind)
 
-    async def retention(self, bucket: str, key: str, *, version_id: str = "") -> Retention:
-        """Of a version, over or not. Raises `ObjectNotLocked` if it has none, `InvalidOperation`
-        for a bucket without Object Lock, and as `Objects.head`."""
-        lock = await self._lock(bucket, key, version_id)
+    async def retained(self, bucket: str, key: str, *, version_id: str = "") -> Lock:
+        """The lock of a version that has a retention, over or not, as it is `in_force`. Raises
+        `ObjectNotLocked` if it has none, `InvalidOperation` for a bucket without Object Lock, and
+        as `Objects.head`."""
+        lock = await self.in_force(await self._lock(bucket, key, version_id))
         if lock.retention is None:
             raise ObjectNotLocked(f"{bucket}/{key} has no retention")
-        return lock.retention
+        return lock
+
+    async def in_force(self, lock: Lock) -> Lock:
+        """A lock with its retention as it is now: under an event hold, as if that were released.
+        Whoever only looks is not refused for a damaged clock: the wall clock tells then."""
+        if not lock.event_hold:
+            return lock
+        try:
+            latest_us = (await TrustedTime(self._core).reading()).latest_us
+        except DamagedRecord:
+            latest_us = self._core.now_us()
+        return structs.replace(lock, retention=in_force(lock, latest_us))
 
     async def legal_hold(self, bucket: str, key: str, *, version_id: str = "") -> bool:
         """Whether a version is held. Raises `ObjectNotLocked` if nobody ever said so or not, and
@@ -143,9 +168,3 @@ class ObjectLocks:
 
     async def _require_configured(self, bucket: str) -> None:
         require_object_lock(await self._buckets.get(bucket))
-
-
-def _extends(new: Retention | None, old: Retention | None) -> bool:
-    if new is None or old is None:
-        return False
-    return new.mode is old.mode and new.until_us >= old.until_us

@@ -44,7 +44,7 @@ from objectd.objects.names import check_metadata, key_bytes
 from objectd.objects.object import Object, OpenObject
 from objectd.objects.putting import Guess, Version
 from objectd.objects.remembered import Remembered
-from objectd.objects.retention import check_lock
+from objectd.objects.retention import new_lock
 from objectd.objects.sealing import Sealed, Secret
 from objectd.objects.settings import DELETE_KEYS_MAX, OBJECT_PUT_BYTES_MAX
 from objectd.objects.shield import shield
@@ -115,7 +115,7 @@ class Objects:
             check_tags(tags)
         place = await self._buckets.get(bucket)
         if lock is not None:
-            await check_lock(self._core, place, lock)
+            lock = await new_lock(self._core, place, lock)
         if lock is not None or place.default_retention is not None:
             declared.require_for_lock("Put Object")
         kept = self._core.classes.named(storage_class)

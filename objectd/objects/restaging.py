@@ -81,8 +81,10 @@ async def _as_stored(
     core: Core, uid: bytes, blob: Blob, kept: StorageClass, pace: Pace
 ) -> StagedBlob:
     moved, blobs = core.ids.uid(), core.blobs.at(kept.place)
-    # The key of its packets is made of the salt and of the id under which it was first stored.
-    envelope = blob.envelope if len(blob.envelope) > SALT_BYTES else blob.envelope + uid
+    envelope = blob.envelope
+    if len(envelope) == SALT_BYTES:
+        # The key of its packets is made of the salt and of the id under which it was encrypted.
+        envelope += uid
     reader = await core.blobs.open(located(uid, blob).location)
     try:
         writer = await blobs.create(moved, size_bytes=blob.size_bytes)

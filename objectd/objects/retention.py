@@ -8,35 +8,30 @@ from __future__ import annotations
 from msgspec import structs
 
 from objectd.errors import InvalidArgument, InvalidOperation
-from objectd.model.records import Bucket, DefaultRetention, Lock, ObjectTail, Retention
+from objectd.model.records import (
+    Bucket,
+    DefaultRetention,
+    Incompatible,
+    Lock,
+    ObjectTail,
+    Retention,
+)
+from objectd.objects import features
 from objectd.objects.core import Core
-from objectd.objects.settings import RETENTION_DAYS_MAX, RETENTION_YEARS_MAX
+from objectd.objects.destroying import NO_PERMIT
+from objectd.objects.event_holds import check_hold, retained
+from objectd.objects.periods import check_period, period_us
 from objectd.objects.trusted_time import Reading, TrustedTime
-
-_DAY_US = 86_400_000_000
-_YEAR_DAYS = 365
-"""Of whatever year: the page above counts so."""
 
 _NO_LOCK = Lock()
 
 
 def check_default(default: DefaultRetention) -> None:
-    """Raises `InvalidArgument`."""
-    for name, value, most in (
-        ("Days", default.days, RETENTION_DAYS_MAX),
-        ("Years", default.years, RETENTION_YEARS_MAX),
-    ):
-        if value < 0:
-            raise _bad_period(name, value, "must be a positive integer value.")
-        if value > most:
-            raise _bad_period(name, value, "too large.")
-    if bool(default.days) == bool(default.years):
-        name = "Years" if default.years else "Days"
-        raise _bad_period(name, default.days, "must be a positive integer value.")
-
-
-def _bad_period(name: str, value: int, what: str) -> InvalidArgument:
-    return InvalidArgument(f"Default retention period {what}", name=name, value=str(value))
+    """A period, an event hold, or both. Raises `InvalidArgument`."""
+    if default.event_hold is not None:
+        check_period(default.event_hold, "Event hold duration")
+    if default.event_hold is None or default.days or default.years:
+        check_period(default, "Default retention period")
 
 
 def with_default(bucket: Bucket, tail: ObjectTail, made_us: int) -> ObjectTail:
@@ -45,17 +40,29 @@ def with_default(bucket: Bucket, tail: ObjectTail, made_us: int) -> ObjectTail:
     default, lock = bucket.default_retention, tail.lock or _NO_LOCK
     if default is None or lock.retention is not None:
         return tail
-    until_us = made_us + (default.days + _YEAR_DAYS * default.years) * _DAY_US
-    lock = structs.replace(lock, retention=Retention(default.mode, until_us))
-    return structs.replace(tail, lock=lock)
+    wanted = Lock(
+        Retention(default.mode, made_us + period_us(default)),
+        event_hold=True if default.event_hold is not None else None,
+        event_hold_duration=default.event_hold,
+    )
+    return structs.replace(tail, lock=retained(lock, wanted, NO_PERMIT, made_us))
 
 
-async def check_lock(core: Core, bucket: Bucket, lock: Lock) -> None:
-    """What a new version shall be locked with. Raises `InvalidArgument` for a date that is past,
-    and `InvalidOperation` for a bucket without Object Lock."""
-    if lock.retention is not None:
-        check_date(lock.retention, await TrustedTime(core).reading())
+async def new_lock(core: Core, bucket: Bucket, wanted: Lock) -> Lock:
+    """What a new version will be locked with, of what is asked for: under an event hold the date
+    may be 0. Raises `InvalidArgument` for a date that is past, and what is wrong with an event
+    hold, and `InvalidOperation` for a bucket without Object Lock."""
+    check_hold(wanted)
+    lock = wanted
+    if wanted.retention is not None:
+        time = await TrustedTime(core).reading()
+        if wanted.retention.until_us or wanted.event_hold is None:
+            check_date(wanted.retention, time)
+        lock = retained(Lock(legal_hold=wanted.legal_hold), wanted, NO_PERMIT, time.latest_us)
     require_object_lock(bucket)
+    if lock.event_hold:
+        await features.ensure(core, Incompatible.EVENT_HOLDS)
+    return lock
 
 
 def check_date(retention: Retention, time: Reading) -> None:

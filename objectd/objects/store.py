@@ -72,7 +72,10 @@ from objectd.objects.writer import Batch, Writer
 
 BODY_MEMORY_BYTES = 64 << 20
 KNOWN_INCOMPATIBLE = int(
-    Incompatible.VERSIONS | Incompatible.ENCRYPTION | Incompatible.STORAGE_CLASSES
+    Incompatible.VERSIONS
+    | Incompatible.ENCRYPTION
+    | Incompatible.STORAGE_CLASSES
+    | Incompatible.EVENT_HOLDS
 )
 KNOWN_READ_COMPATIBLE = 0
 

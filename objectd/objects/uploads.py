@@ -55,7 +55,7 @@ from objectd.objects.identities import part_identity
 from objectd.objects.ingest import Ingested
 from objectd.objects.names import check_metadata, key_bytes
 from objectd.objects.publishing import Placement, publish
-from objectd.objects.retention import check_lock
+from objectd.objects.retention import new_lock
 from objectd.objects.sealing import Sealed
 from objectd.objects.settings import LIST_ENTRIES_MAX, PART_BYTES_MAX, PART_NUMBER_MAX
 from objectd.objects.shield import shield
@@ -152,7 +152,7 @@ class Uploads:
         algorithm, kind = multipart_checksum(checksum_algorithm, checksum_kind)
         place = await self._buckets.get(bucket)
         if lock is not None:
-            await check_lock(self._core, place, lock)
+            lock = await new_lock(self._core, place, lock)
         kept = self._core.classes.named(storage_class)
         if not kept.is_plain:
             await features.ensure(self._core, Incompatible.STORAGE_CLASSES)

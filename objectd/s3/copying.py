@@ -87,6 +87,9 @@ async def copy_object(
     IfNoneMatch: str = "",
     Metadata: Mapping[str, str] | None = None,
     MetadataDirective: str = "COPY",
+    ObjectLockEventHold: str = "",
+    ObjectLockEventHoldDurationDays: int | None = None,
+    ObjectLockEventHoldDurationYears: int | None = None,
     ObjectLockLegalHoldStatus: str = "",
     ObjectLockMode: str = "",
     ObjectLockRetainUntilDate: int | None = None,
@@ -100,7 +103,14 @@ async def copy_object(
     metadata_is_own = _is_replaced("metadata", MetadataDirective)
     tags_are_own = _is_replaced("tagging", TaggingDirective)
     redirect = WebsiteRedirectLocation
-    lock = given_lock(ObjectLockMode, ObjectLockRetainUntilDate, ObjectLockLegalHoldStatus)
+    lock = given_lock(
+        ObjectLockMode,
+        ObjectLockRetainUntilDate,
+        ObjectLockLegalHoldStatus,
+        ObjectLockEventHold,
+        ObjectLockEventHoldDurationDays,
+        ObjectLockEventHoldDurationYears,
+    )
     wanted = encryption_wanted(call, headers, BucketKeyEnabled)
     source = copy_source(CopySource)
     await _require_source_owner(call, source, ExpectedSourceBucketOwner)

@@ -30,6 +30,7 @@ from objectd.s3.body import VerifiedBody, declared_in, encoded
 from objectd.s3.call import Call
 from objectd.s3.encryption import shown_new_encryption
 from objectd.s3.lifecycle import expiration_text, shown_expiration
+from objectd.s3.object_lock import shown_date
 from objectd.s3.operations import OPERATIONS, Operation
 from objectd.s3.plain import Plain
 from objectd.s3.reading import shown
@@ -162,8 +163,12 @@ class HotLeaf:
         if lines is None:
             result, status, _, _ = shown(object_, None, "", "ENABLED" if checksums else "")
             result.update(await shown_expiration(self._store, object_))
+            date = await shown_date(self._store, object_.tail)
+            result.update(date)
             rendered = compiled(self._model, "GetObject").render(result, status)
-            lines = known.keep(object_, header_text.lines(without_length(rendered.headers)))
+            lines = header_text.lines(without_length(rendered.headers))
+            if not date:  # which is another one the next time
+                known.keep(object_, lines)
         if object_.tail.restore is not None:  # of which time tells
             text = restore_text(self._store, object_.tail)
             lines += b"x-amz-restore: %b\r\n" % text.encode() if text else b""

@@ -10,7 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from objectd.model.records import DefaultRetention, Lock, Retention, RetentionMode
+from objectd.model.records import (
+    DefaultRetention,
+    EventHoldDuration,
+    Lock,
+    ObjectTail,
+    Retention,
+    RetentionMode,
+)
+from objectd.objects import ObjectStore
+from objectd.objects.periods import check_period
 from objectd.protocol.errors import S3Error, invalid_argument
 from objectd.s3.call import Answer, Call
 
@@ -19,7 +28,12 @@ _HOLDS = ("ON", "OFF")
 _MODE = "x-amz-object-lock-mode"
 _UNTIL = "x-amz-object-lock-retain-until-date"
 _LEGAL_HOLD = "x-amz-object-lock-legal-hold"
+_EVENT_HOLD = "x-amz-object-lock-event-hold"
+_DURATION_DAYS = "x-amz-object-lock-event-hold-duration-days"
+_DURATION_YEARS = "x-amz-object-lock-event-hold-duration-years"
 _BYPASS = "x-amz-bypass-governance-retention"
+
+_NO_MODE = "An event hold requires a retention mode: GOVERNANCE or COMPLIANCE."
 
 Document = Mapping[str, object]
 
@@ -48,32 +62,45 @@ async def get_object_lock_configuration(call: Call, *, Bucket: str) -> Answer:
             "Mode": default.mode.name,
             "Days": default.days or None,
             "Years": default.years or None,
+            "DefaultEventHold": _shown_duration(default.event_hold),
         }
         shown["Rule"] = {"DefaultRetention": retention}
     return Answer({"ObjectLockConfiguration": shown})
 
 
 def _default_retention(rule: Document) -> DefaultRetention:
+    """A period, an event hold, or both.
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_ObjectLockRule.html"""
     default = cast("Document", rule.get("DefaultRetention") or {})
-    if "DefaultEventHold" in default:
-        raise _no_event_holds("PutObjectLockConfiguration", "DefaultEventHold")
-    if "Mode" not in default or ("Days" in default) is ("Years" in default):
+    if "Mode" not in default:
         raise S3Error("MalformedXML")
-    return DefaultRetention(
-        RetentionMode[str(default["Mode"])],
-        _period(default, "Days"),
-        _period(default, "Years"),
+    event_hold = _duration(default, "DefaultEventHold")
+    days = years = 0
+    if event_hold is None or "Days" in default or "Years" in default:
+        days, years = _period(default, "Default retention period")
+    return DefaultRetention(RetentionMode[str(default["Mode"])], days, years, event_hold)
+
+
+def _duration(document: Document, name: str) -> EventHoldDuration | None:
+    if name not in document:
+        return None
+    return EventHoldDuration(
+        *_period(cast("Document", document[name] or {}), "Event hold duration")
     )
 
 
-def _period(default: Document, name: str) -> int:
-    if name not in default:
-        return 0
-    period = cast("int", default[name])
-    if period <= 0:
-        message = "Default retention period must be a positive integer value."
-        raise invalid_argument(name, str(period), message)
-    return period
+def _period(document: Document, what: str) -> tuple[int, int]:
+    """Days and years, one of which there must be; the other one is 0."""
+    if ("Days" in document) is ("Years" in document):
+        raise S3Error("MalformedXML")
+    days, years = (cast("int | None", document.get(name)) for name in ("Days", "Years"))
+    return _positive("Days", days, what), _positive("Years", years, what)
+
+
+def _positive(name: str, period: int | None, what: str) -> int:
+    if period is not None and period <= 0:
+        raise invalid_argument(name, str(period), f"{what} must be a positive integer value.")
+    return period or 0
 
 
 # The lock of a version
@@ -88,13 +115,16 @@ async def put_object_retention(
     VersionId: str = "",
     BypassGovernanceRetention: bool = False,
 ) -> Answer:
-    """An empty document takes the retention away."""
+    """An empty document takes the retention away. One that says nothing of an event hold leaves
+    it as it is."""
     if Retention is None:
         raise S3Error("MalformedXML")
     await call.store.object_locks.put_retention(
         Bucket,
         Key,
         _retention(Retention),
+        event_hold=Retention["EventHold"] == "ON" if "EventHold" in Retention else None,
+        event_hold_duration=_duration(Retention, "EventHoldDuration"),
         version_id=VersionId,
         bypass_governance=BypassGovernanceRetention,
     )
@@ -102,9 +132,17 @@ async def put_object_retention(
 
 
 async def get_object_retention(call: Call, *, Bucket: str, Key: str, VersionId: str = "") -> Answer:
-    retention = await call.store.object_locks.retention(Bucket, Key, version_id=VersionId)
+    lock = await call.store.object_locks.retained(Bucket, Key, version_id=VersionId)
+    retention = cast("Retention", lock.retention)
     return Answer(
-        {"Retention": {"Mode": retention.mode.name, "RetainUntilDate": retention.until_us}}
+        {
+            "Retention": {
+                "Mode": retention.mode.name,
+                "RetainUntilDate": retention.until_us,
+                "EventHold": None if lock.event_hold is None else _status(lock.event_hold),
+                "EventHoldDuration": _shown_duration(lock.event_hold_duration),
+            }
+        }
     )
 
 
@@ -126,46 +164,91 @@ async def get_object_legal_hold(
 
 
 def _retention(document: Document) -> Retention | None:
-    for name in ("EventHold", "EventHoldDuration"):
-        if name in document:
-            raise _no_event_holds("PutObjectRetention", name)
     if not document:
         return None
-    if not {"Mode", "RetainUntilDate"} <= document.keys():
+    is_about_hold = not document.keys().isdisjoint(("EventHold", "EventHoldDuration"))
+    if is_about_hold and "Mode" not in document:
+        raise invalid_argument("Mode", "", _NO_MODE)
+    if not is_about_hold and not {"Mode", "RetainUntilDate"} <= document.keys():
         raise S3Error("MalformedXML")
-    mode = RetentionMode[str(document["Mode"])]
-    return Retention(mode, cast("int", document["RetainUntilDate"]))
+    return _dated(str(document["Mode"]), cast("int | None", document.get("RetainUntilDate")))
+
+
+def _dated(mode: str, until_us: int | None) -> Retention:
+    """A date that is not given is 0, which is what 1970 begins with and as much in the past."""
+    return Retention(RetentionMode[mode], 0 if until_us is None else until_us or -1)
 
 
 def _status(on: bool) -> str:
     return "ON" if on else "OFF"
 
 
-def _no_event_holds(operation: str, member: str) -> S3Error:
-    return S3Error("NotImplemented", f"{operation} does not implement {member}.")
+def _shown_duration(duration: EventHoldDuration | None) -> dict[str, object] | None:
+    if duration is None:
+        return None
+    return {"Days": duration.days or None, "Years": duration.years or None}
 
 
 # Headers
 
 
-def given_lock(mode: str, until_us: int | None, legal_hold: str) -> Lock | None:
-    """What the three headers of a request that makes an object say. Raises `S3Error`."""
+def given_lock(
+    mode: str,
+    until_us: int | None,
+    legal_hold: str,
+    event_hold: str,
+    days: int | None,
+    years: int | None,
+) -> Lock | None:
+    """What the six headers of a request that makes an object say. Raises `S3Error`, and
+    `InvalidArgument` for a duration that is too large."""
     if legal_hold and legal_hold not in _HOLDS:
         message = "Legal Hold must be either of 'ON' or 'OFF'"
         raise invalid_argument(_LEGAL_HOLD, legal_hold, message)
-    if bool(mode) is (until_us is None):
+    duration = _given_duration(event_hold, days, years)
+    if event_hold and not mode:
+        raise invalid_argument(_MODE, "", _NO_MODE)
+    if bool(mode) is (until_us is None) and event_hold != "ON":
         message = f"{_UNTIL} and {_MODE} must both be supplied"
         raise invalid_argument(_UNTIL if mode else _MODE, "", message)
     if mode and mode not in _MODES:
         raise invalid_argument(_MODE, mode, "Unknown wormMode directive.")
-    retention = None if until_us is None else Retention(RetentionMode[mode], until_us)
-    if retention is None and not legal_hold:
+    if not mode and not legal_hold:
         return None
-    return Lock(retention, legal_hold == "ON" if legal_hold else None)
+    return Lock(
+        _dated(mode, until_us) if mode else None,
+        legal_hold == "ON" if legal_hold else None,
+        event_hold == "ON" if event_hold else None,
+        duration,
+    )
+
+
+def _given_duration(
+    event_hold: str, days: int | None, years: int | None
+) -> EventHoldDuration | None:
+    """One duration, in days or in years, if the hold is on; none otherwise."""
+    if event_hold and event_hold not in _HOLDS:
+        raise invalid_argument(
+            _EVENT_HOLD, event_hold, "Event Hold must be either of 'ON' or 'OFF'"
+        )
+    if days is None and years is None and event_hold != "ON":
+        return None
+    if event_hold != "ON":
+        message = f"A duration requires {_EVENT_HOLD} to be ON"
+        raise invalid_argument(_EVENT_HOLD, event_hold, message)
+    if (days is None) is (years is None):
+        message = f"Exactly one of {_DURATION_DAYS} and {_DURATION_YEARS} must be supplied"
+        raise invalid_argument(_DURATION_DAYS, "" if days is None else str(days), message)
+    what = "Event hold duration"
+    duration = EventHoldDuration(
+        _positive(_DURATION_DAYS, days, what), _positive(_DURATION_YEARS, years, what)
+    )
+    check_period(duration, what, _DURATION_DAYS, _DURATION_YEARS)
+    return duration
 
 
 def shown_lock(lock: Lock | None) -> dict[str, object]:
-    """What GET and HEAD tell of it."""
+    """What GET and HEAD tell of it; but the date that moves on under an event hold."""
     if lock is None:
         return {}
     shown: dict[str, object] = {}
@@ -174,7 +257,23 @@ def shown_lock(lock: Lock | None) -> dict[str, object]:
         shown["ObjectLockRetainUntilDate"] = lock.retention.until_us
     if lock.legal_hold is not None:
         shown["ObjectLockLegalHoldStatus"] = _status(lock.legal_hold)
+    if lock.event_hold is not None:
+        shown["ObjectLockEventHold"] = _status(lock.event_hold)
+    if lock.event_hold_duration is not None:
+        shown["ObjectLockEventHoldDurationDays"] = lock.event_hold_duration.days or None
+        shown["ObjectLockEventHoldDurationYears"] = lock.event_hold_duration.years or None
     return shown
+
+
+async def shown_date(store: ObjectStore, tail: ObjectTail) -> dict[str, object]:
+    """Until when a version is retained if that is told by time, as under an event hold.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html#object-lock-inv-report
+    """
+    lock = tail.lock
+    if lock is None or not lock.event_hold:
+        return {}
+    retention = (await store.object_locks.in_force(lock)).retention
+    return {} if retention is None else {"ObjectLockRetainUntilDate": retention.until_us}
 
 
 async def bypasses_governance(call: Call, bucket: str, given: bool | None) -> bool:

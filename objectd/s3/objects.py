@@ -40,6 +40,9 @@ async def put_object(
     IfMatch: str = "",
     IfNoneMatch: str = "",
     Metadata: Mapping[str, str] | None = None,
+    ObjectLockEventHold: str = "",
+    ObjectLockEventHoldDurationDays: int | None = None,
+    ObjectLockEventHoldDurationYears: int | None = None,
     ObjectLockLegalHoldStatus: str = "",
     ObjectLockMode: str = "",
     ObjectLockRetainUntilDate: int | None = None,
@@ -49,7 +52,14 @@ async def put_object(
     **headers: str,
 ) -> Answer:
     require_private(ACL)
-    lock = given_lock(ObjectLockMode, ObjectLockRetainUntilDate, ObjectLockLegalHoldStatus)
+    lock = given_lock(
+        ObjectLockMode,
+        ObjectLockRetainUntilDate,
+        ObjectLockLegalHoldStatus,
+        ObjectLockEventHold,
+        ObjectLockEventHoldDurationDays,
+        ObjectLockEventHoldDurationYears,
+    )
     wanted = encryption_wanted(call, headers, BucketKeyEnabled)
     put = partial(call.store.objects.put, lock=lock, encryption=wanted, storage_class=StorageClass)
     store: Callable[..., Awaitable[Object]] = put

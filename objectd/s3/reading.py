@@ -18,7 +18,7 @@ from objectd.s3.call import Answer, Call
 from objectd.s3.encryption import customer_key, shown_encryption, shown_key
 from objectd.s3.lifecycle import shown_expiration
 from objectd.s3.multipart import require_part_number
-from objectd.s3.object_lock import shown_lock
+from objectd.s3.object_lock import shown_date, shown_lock
 from objectd.s3.ranges import resolve_range
 from objectd.s3.restoring import shown_restore
 
@@ -48,6 +48,7 @@ async def get_object(
         result, status, start, stop = shown(opened.object, part, Range, ChecksumMode)
         result.update(await shown_expiration(call.store, opened.object))
         result.update(shown_restore(call.store, opened.object.tail))
+        result.update(await shown_date(call.store, opened.object.tail))
     except BaseException:
         opened.close()
         raise
@@ -94,6 +95,7 @@ async def head_object(
     result, status, _, _ = shown(found, part, Range, ChecksumMode)
     result.update(await shown_expiration(call.store, found))
     result.update(shown_restore(call.store, found.tail))
+    result.update(await shown_date(call.store, found.tail))
     result.update(_overrides(others), **shown_key(key))
     return Answer(result, status=status)
 

@@ -22,6 +22,7 @@ from objectd.errors import (
     ObjectLocked,
     ObjectNotFound,
     OperationAborted,
+    StoreFailed,
     StoreFull,
     UnknownStorageClass,
 )
@@ -66,8 +67,16 @@ DEEDS_A_COMMIT = 100
 _REFUSALS = (DamagedRecord, InvalidArgument, ObjectLocked, ObjectNotFound, UnknownStorageClass)
 """What may keep one version from being deleted; nothing is added to the batch for it."""
 
-_NOT_MOVED = (DamagedBlob, DamagedRecord, OperationAborted, StoreFull, UnknownStorageClass)
-"""What may keep the bytes of one version where they are."""
+_NOT_MOVED = (
+    DamagedBlob,
+    DamagedRecord,
+    OperationAborted,
+    StoreFailed,
+    StoreFull,
+    UnknownStorageClass,
+)
+"""What may keep the bytes of one version where they are. One drive that fails is no reason to leave
+all else; where the metadata fails, so does the next commit."""
 
 _log = Logger()
 

@@ -52,6 +52,10 @@ class Explanation:
         return self.lock is not None and bool(self.lock.legal_hold)
 
     @property
+    def is_event_held(self) -> bool:
+        return self.lock is not None and bool(self.lock.event_hold)
+
+    @property
     def locked_until_us(self) -> int:
         """0 if there is no retention."""
         retention = self.lock.retention if self.lock is not None else None

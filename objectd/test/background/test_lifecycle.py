@@ -77,7 +77,7 @@ class WorkTests(SynchronousTestCase):
         self.assertEqual(self.left(), ["a", "b"])
         self.look()
         self.assertEqual(self.left(), [])
-        summary = "lifecycle: 1 buckets, 2 rows, 0 kept though due;"
+        summary = "lifecycle: 1 buckets, 2 rows, 0 kept though due, 0 bytes moved;"
         self.assertEqual(
             self.logged(),
             [

@@ -59,6 +59,18 @@ class RepositoryTests(SynchronousTestCase):
         )
         return {"Key": key, "VersionId": answer["VersionId"]}
 
+    def put_contract(self, days: int) -> dict[str, str]:
+        """Something that is kept for so long after an event."""
+        answer = self.s3.put_object(
+            Bucket=REPOSITORY,
+            Key="contract",
+            Body=b"x",
+            ObjectLockMode="COMPLIANCE",
+            ObjectLockEventHold="ON",
+            ObjectLockEventHoldDurationDays=days,
+        )
+        return {"Key": "contract", "VersionId": answer["VersionId"]}
+
     def extend(self, block: dict[str, str], until: datetime) -> None:
         retention = {"Mode": "COMPLIANCE", "RetainUntilDate": until}
         self.s3.put_object_retention(Bucket=REPOSITORY, **block, Retention=retention)
@@ -80,7 +92,8 @@ class RepositoryTests(SynchronousTestCase):
         self.s3 = self.server.client()
 
     def test_repository(self) -> None:
-        """Blocks stay until their date, and go when it has passed."""
+        """Blocks stay until their date, and go when it has passed; what is kept for an event that
+        has not happened has none, and gets one when it does."""
         found = self.s3.get_object_lock_configuration(Bucket=REPOSITORY)
         self.assertEqual(found["ObjectLockConfiguration"], {"ObjectLockEnabled": "Enabled"})
         self.assertEqual(self.s3.get_bucket_versioning(Bucket=REPOSITORY)["Status"], "Enabled")
@@ -88,6 +101,7 @@ class RepositoryTests(SynchronousTestCase):
         month, quarter = self.now + timedelta(days=30), self.now + timedelta(days=90)
         blocks = [self.put_block(number, month) for number in range(BLOCKS)]
         every = [block["Key"] for block in blocks]
+        contract = self.put_contract(days=30)
         self.assertEqual(self.delete(blocks), ([], every))
         used, unused = blocks[::2], blocks[1::2]
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -109,9 +123,16 @@ class RepositoryTests(SynchronousTestCase):
         self.assertEqual(denied, [block["Key"] for block in used])
         with self.assertRaises(ClientError):
             self.s3.delete_bucket(Bucket=REPOSITORY)
+        self.assertEqual(self.delete([contract]), ([], ["contract"]))
+        released = {"Mode": "COMPLIANCE", "EventHold": "OFF"}
+        self.s3.put_object_retention(Bucket=REPOSITORY, **contract, Retention=released)
+        until = self.s3.head_object(Bucket=REPOSITORY, **contract)["ObjectLockRetainUntilDate"]
+        self.assertLess(until - month - timedelta(days=30, hours=1), timedelta(hours=1))
+        self.assertEqual(self.delete([contract]), ([], ["contract"]))
 
         self.restart(now=quarter + timedelta(hours=1))
         self.assertEqual(self.delete(used), ([block["Key"] for block in used], []))
+        self.assertEqual(self.delete([contract]), (["contract"], []))
         self.s3.delete_bucket(Bucket=REPOSITORY)
 
     def test_clock_commands(self) -> None:

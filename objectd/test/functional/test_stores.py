@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
+from random import Random
 from time import monotonic
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.test.functional.server import BUCKET, MIB, Server
-from objectd.test.functional.storing import KEPT_AS, content
 
 STORED = 12
+KEPT_AS = "GLACIER_IR"
 SECONDS_MAX = 60
 WARM = b"w" * MIB
 ONE, TWO = "one", "two"
+
+
+def content(number: int) -> bytes:
+    """Some need their file at once, others when they are sealed."""
+    return Random(number).randbytes((70_000, MIB + 1, 3 * MIB)[number % 3])
 
 
 class StoresTests(SynchronousTestCase):
@@ -43,20 +47,11 @@ class StoresTests(SynchronousTestCase):
         self.server.process.kill()
         self.server.wait()
 
-    def store_until_killed(self) -> list[int]:
-        """The numbers of the objects that a process put before it was killed."""
-        with subprocess.Popen(
-            [
-                *(sys.executable, "-m", "objectd.test.functional.storing"),
-                *(self.server.directory / "objectd.toml", self.server.data),
-            ],
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as storing:
-            assert storing.stdout is not None
-            numbers = [int(storing.stdout.readline()) for _ in range(STORED)]
-            storing.kill()
-            return numbers + [int(line) for line in storing.stdout]
+    def put_cold(self) -> None:
+        client = self.server.client()
+        for number in range(STORED):
+            key, data = f"cold/{number}", content(number)
+            client.put_object(Bucket=BUCKET, Key=key, Body=data, StorageClass=KEPT_AS)
 
     def files(self) -> list[Path]:
         """Those of both drives of the second store."""
@@ -88,17 +83,18 @@ class StoresTests(SynchronousTestCase):
         had it was killed, is deleted like everything else, and checked."""
         self.server.start()
         self.server.client().put_object(Bucket=BUCKET, Key="warm", Body=WARM)
+        self.put_cold()
         self.kill()
-        numbers = self.store_until_killed()
         self.server.start()
         client = self.server.client()
-        for number in numbers:
+        for number in range(STORED):
             self.assertEqual(self.read(client, f"cold/{number}"), content(number))
         self.assertEqual(self.read(client, "warm"), WARM)
         found = client.get_object(Bucket=BUCKET, Key="cold/2", Range="bytes=65530-65545")
         self.assertEqual(found["Body"].read(), content(2)[65530:65546])
-        client.copy_object(Bucket=BUCKET, Key="copy", CopySource=f"{BUCKET}/cold/1")
-        for number in numbers[:STORED:2]:
+        cold = {"Bucket": BUCKET, "StorageClass": KEPT_AS}
+        client.copy_object(**cold, Key="copy", CopySource=f"{BUCKET}/cold/1")
+        for number in range(0, STORED, 2):
             client.delete_object(Bucket=BUCKET, Key=f"cold/{number}")
         self.assertGreater(len(self.server.blob_files()), 0)
         self.kill()

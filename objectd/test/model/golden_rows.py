@@ -115,6 +115,12 @@ ENCRYPTION = records.Encryption(
     bucket_key=True,
 )
 LOCK = records.Lock(records.Retention(records.RetentionMode.COMPLIANCE, TIME), True)
+EVENT_HELD = records.Lock(
+    records.Retention(records.RetentionMode.GOVERNANCE, TIME),
+    event_hold=True,
+    event_hold_duration=records.EventHoldDuration(days=30),
+)
+EVENT_RELEASED = records.Lock(LOCK.retention, event_hold=False)
 RECORDS_2: dict[str, records.Record] = {
     "format-versions": records.Format(
         0, 0, records.Incompatible.VERSIONS, bytes(16), DIGEST, TIME, "objectd 0.1"
@@ -133,6 +139,16 @@ RECORDS_2: dict[str, records.Record] = {
         object_lock_enabled=True,
         default_retention=records.DefaultRetention(records.RetentionMode.GOVERNANCE, days=30),
         encryption=records.DefaultEncryption(records.Scheme.SSE_KMS, "key", True, True),
+    ),
+    "bucket-event-hold": records.Bucket(
+        BUCKET,
+        "photos",
+        1,
+        TIME,
+        "us-east-1",
+        default_retention=records.DefaultRetention(
+            records.RetentionMode.COMPLIANCE, event_hold=records.EventHoldDuration(years=5)
+        ),
     ),
     "bucket-tags": records.BucketTags({"a": "b"}),
     "lifecycle": lifecycle.Lifecycle(
@@ -232,6 +248,8 @@ OBJECTS_2: dict[str, tuple[records.ObjectHead, records.ObjectTail]] = {
         ),
     ),
     "locked": (HEAD, records.ObjectTail(records.InBlob(BLOB), annotations=3, lock=LOCK)),
+    "event-held": (HEAD, records.ObjectTail(records.InBlob(BLOB), lock=EVENT_HELD)),
+    "event-released": (HEAD, records.ObjectTail(records.InBlob(BLOB), lock=EVENT_RELEASED)),
     "restored": (
         HEAD,
         records.ObjectTail(records.InBlob(BLOB), restore=records.Restore(TIME, TIME + 1)),

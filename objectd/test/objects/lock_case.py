@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from objectd.model.records import Retention, RetentionMode
+from objectd.model.records import EventHoldDuration, Retention, RetentionMode
 from objectd.objects.object import Object
 from objectd.objects.uptime import Uptime
 from objectd.test.objects.cases import NOON_US, StoreCase
@@ -13,6 +13,7 @@ YEAR_US = 365 * DAY_US
 TOMORROW_US = NOON_US + DAY_US
 
 GOVERNANCE, COMPLIANCE = RetentionMode.GOVERNANCE, RetentionMode.COMPLIANCE
+DAY = EventHoldDuration(days=1)
 
 
 def retention(until_us: int = TOMORROW_US, mode: RetentionMode = COMPLIANCE) -> Retention:
@@ -51,6 +52,28 @@ class LockCase(StoreCase):
 
     def hold(self, *, on: bool = True) -> None:
         self.ok(self.store.object_locks.put_legal_hold("safe", "a", on=on))
+
+    def keep(
+        self,
+        mode: RetentionMode = COMPLIANCE,
+        duration: EventHoldDuration = DAY,
+        *,
+        until_us: int = 0,
+        version: str = "",
+    ) -> None:
+        """Put a version under an event hold."""
+        wanted = retention(until_us, mode)
+        locks = self.store.object_locks
+        work = locks.put_retention(
+            "safe", "a", wanted, event_hold=True, event_hold_duration=duration, version_id=version
+        )
+        self.ok(work)
+
+    def release(self, mode: RetentionMode = COMPLIANCE, *, version: str = "") -> None:
+        """Release it from that."""
+        wanted = retention(0, mode)
+        locks = self.store.object_locks
+        self.ok(locks.put_retention("safe", "a", wanted, event_hold=False, version_id=version))
 
     def pass_us(self, time_us: int) -> None:
         """Time passes, as all clocks see."""

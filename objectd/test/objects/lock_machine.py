@@ -17,10 +17,16 @@ from hypothesis.stateful import (
 from twisted.internet.task import Clock
 
 from objectd.blobs.memory import MemoryBlobs
-from objectd.errors import ObjectdError, ObjectLocked
+from objectd.errors import InvalidArgument, ObjectdError, ObjectLocked
 from objectd.interfaces import IBlobStore, IMetadataStore
 from objectd.metadata.memory import MemoryMetadata
-from objectd.model.records import DefaultRetention, Lock, Retention, RetentionMode
+from objectd.model.records import (
+    DefaultRetention,
+    EventHoldDuration,
+    Lock,
+    Retention,
+    RetentionMode,
+)
 from objectd.objects.copy_source import ObjectName
 from objectd.objects.deleting import Unwanted
 from objectd.objects.opening import run_at_once
@@ -41,23 +47,39 @@ OFFSETS_US = st.sampled_from((0, 2 * HOUR_US, -2 * HOUR_US, YEAR_US, -YEAR_US))
 """How wrong the wall clock is set. Less than an hour ahead it would be followed."""
 
 OFF_US = st.sampled_from((0, MINUTE_US, 3 * HOUR_US, DAY_US))
-DEFAULTS = st.none() | st.builds(DefaultRetention, MODES, days=st.sampled_from((1, 30)))
+DURATIONS = st.builds(EventHoldDuration, days=st.sampled_from((1, 30)))
+DEFAULTS = (
+    st.none()
+    | st.builds(DefaultRetention, MODES, days=st.sampled_from((1, 30)))
+    | st.builds(
+        DefaultRetention,
+        MODES,
+        days=st.sampled_from((0, 7)),
+        years=st.just(0),
+        event_hold=DURATIONS,
+    )
+)
 
 
 @attrs.define
 class Promise:
-    """What was promised of a version; `until_us` is 0 where nothing was."""
+    """What was promised of a version; `until_us` is 0 where nothing was. Under an event hold
+    `kept_us` is for how long it will be kept after that, and otherwise 0."""
 
     key: str
     data: bytes
     mode: RetentionMode = RetentionMode.GOVERNANCE
     until_us: int = 0
+    kept_us: int = 0
     is_held: bool = False
     is_gone: bool = False
 
     def binds(self, now_us: int, *, bypass: bool) -> bool:
+        return self.is_held or self.retains(now_us, bypass=bypass)
+
+    def retains(self, now_us: int, *, bypass: bool) -> bool:
         gives_way = bypass and self.mode is RetentionMode.GOVERNANCE
-        return self.is_held or (now_us < self.until_us and not gives_way)
+        return (now_us < self.until_us or self.kept_us > 0) and not gives_way
 
 
 class LockMachine(RuleBasedStateMachine):
@@ -140,6 +162,11 @@ class LockMachine(RuleBasedStateMachine):
     def put_locked(self, key: str, mode: RetentionMode, span_us: int) -> str:
         return self._put(key, False, Lock(Retention(mode, self._future_us(span_us))))
 
+    @rule(target=versions, key=KEYS, mode=MODES, duration=DURATIONS)
+    def put_event_held(self, key: str, mode: RetentionMode, duration: EventHoldDuration) -> str:
+        lock = Lock(Retention(mode, 0), event_hold=True, event_hold_duration=duration)
+        return self._put(key, False, lock)
+
     @rule(target=versions, source=versions, key=KEYS)
     def copy(self, source: str, key: str) -> str:
         old = self.promises[source]
@@ -181,6 +208,17 @@ class LockMachine(RuleBasedStateMachine):
             result_of(locks.put_legal_hold(BUCKET, promise.key, on=on, version_id=version))
             promise.is_held = on
 
+    @rule(version=versions, mode=MODES, duration=DURATIONS, bypass=st.booleans())
+    def hold_for_event(
+        self, version: str, mode: RetentionMode, duration: EventHoldDuration, bypass: bool
+    ) -> None:
+        wanted = Lock(Retention(mode, 0), event_hold=True, event_hold_duration=duration)
+        self._change_event_hold(version, wanted, bypass)
+
+    @rule(version=versions, mode=MODES, bypass=st.booleans())
+    def release(self, version: str, mode: RetentionMode, bypass: bool) -> None:
+        self._change_event_hold(version, Lock(Retention(mode, 0), event_hold=False), bypass)
+
     # What must hold
 
     @invariant()
@@ -202,11 +240,19 @@ class LockMachine(RuleBasedStateMachine):
 
     def _promised(self, version: str, key: str, data: bytes) -> str:
         """What the store says of a new version is what it has promised."""
-        lock = result_of(self.store.objects.head(BUCKET, key, version_id=version)).tail.lock
         promise = self.promises[version] = Promise(key, data)
-        if lock is not None and lock.retention is not None:
-            promise.mode, promise.until_us = lock.retention.mode, lock.retention.until_us
+        self._hear(version, promise)
         return version
+
+    def _hear(self, version: str, promise: Promise) -> None:
+        """What the store says of a version that has a retention."""
+        found = self.store.objects.head(BUCKET, promise.key, version_id=version)
+        lock = result_of(found).tail.lock
+        if lock is None or lock.retention is None:
+            return
+        promise.mode, promise.until_us = lock.retention.mode, lock.retention.until_us
+        duration = lock.event_hold_duration
+        promise.kept_us = duration.days * DAY_US if duration is not None else 0
 
     def _future_us(self, span_us: int) -> int:
         return result_of(self.store.trusted_time.reading()).latest_us + span_us
@@ -237,18 +283,52 @@ class LockMachine(RuleBasedStateMachine):
         work = self.store.object_locks.put_retention(
             BUCKET, promise.key, retention, version_id=version, bypass_governance=bypass
         )
-        was_over = promise.until_us <= self.ideal_us
-        gives_way = bypass and promise.mode is RetentionMode.GOVERNANCE
+        was_free = not promise.retains(self.ideal_us, bypass=bypass)
         try:
             result_of(work)
         except ObjectLocked:
             return
         until_us = retention.until_us if retention is not None else 0
         stays = retention is not None and retention.mode is promise.mode
-        assert was_over or gives_way or (stays and until_us >= promise.until_us)
+        if promise.kept_us:  # the hold keeps it until then, at least
+            until_us = max(until_us, self._future_us(promise.kept_us))
+        assert was_free or (stays and until_us >= promise.until_us)
         promise.until_us = until_us
         if retention is not None:
             promise.mode = retention.mode
+
+    def _change_event_hold(self, version: str, wanted: Lock, bypass: bool) -> None:
+        """Nothing that was promised gets less by it, but for one who may bypass that."""
+        promise = self.promises[version]
+        if promise.is_gone or wanted.retention is None:
+            return
+        work = self.store.object_locks.put_retention(
+            BUCKET,
+            promise.key,
+            wanted.retention,
+            event_hold=wanted.event_hold,
+            event_hold_duration=wanted.event_hold_duration,
+            version_id=version,
+            bypass_governance=bypass,
+        )
+        was_free = not promise.retains(self.ideal_us, bypass=bypass)
+        mode, until_us = promise.mode, promise.until_us
+        if promise.kept_us:
+            until_us = max(until_us, self._future_us(promise.kept_us))
+        try:
+            result_of(work)
+        except InvalidArgument:  # there is nothing to release
+            assert not wanted.event_hold and not until_us
+            return
+        except ObjectLocked:
+            trusted_us = result_of(self.store.trusted_time.now_us())
+            assert mode is not wanted.retention.mode
+            assert promise.retains(trusted_us, bypass=bypass), "locked without a reason"
+            return
+        self._hear(version, promise)
+        assert bool(promise.kept_us) is wanted.event_hold
+        assert promise.until_us >= until_us
+        assert was_free or promise.mode is mode
 
 
 def try_law(machine: type[LockMachine], budget: settings | None = None) -> None:

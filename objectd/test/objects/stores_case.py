@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Mapping
-from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -14,15 +13,17 @@ from objectd.model import keys
 from objectd.model.codec import decode
 from objectd.model.records import Places
 from objectd.objects import ObjectStore, open_store
-from objectd.objects.classes import ClassSettings, StorageClass
+from objectd.objects.classes import ClassSettings
 from objectd.objects.opening import run_at_once
 from objectd.test.objects.cases import StoreCase
 
-COLD: Mapping[str, ClassSettings] = {"GLACIER_IR": ClassSettings("cold")}
+COLD: Mapping[str, ClassSettings] = {"STANDARD": ClassSettings("cold")}
+WARM = "REDUCED_REDUNDANCY"
+"""What has this class lies in the first store."""
 
 
 class StoresCase(StoreCase):
-    """What each test finds has a store `cold`, that of the class GLACIER_IR."""
+    """What each test finds has a store `cold`, in which everything lies that asks for no class."""
 
     names: tuple[str, ...] = ("cold",)
     classes = COLD
@@ -48,11 +49,6 @@ class StoresCase(StoreCase):
         """What the row tells, if it is there."""
         return next((decode(Places, e.value or b"").names for e in self.rows(keys.PLACES)), None)
 
-    def keep_in(self, kept: StorageClass) -> None:
-        """Have all that is put from now on kept like this, whatever its class."""
-        core = self.store.core
-        self.patch(core.intake, "take", taking(core.intake.take, kept))
-
     def files_of(self, name: str) -> list[BlobFile]:
         """The files of one store, with the numbers that its drives have for themselves."""
 
@@ -60,8 +56,3 @@ class StoresCase(StoreCase):
             return [file async for file in self.further[name].files(0)]
 
         return self.ok(every())
-
-
-def taking(take: Any, kept: StorageClass) -> Any:
-    """The last `kept` counts."""
-    return lambda *args, **how: partial(take, *args, **how)(kept=kept)

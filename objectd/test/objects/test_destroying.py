@@ -113,6 +113,46 @@ class EnforcedTests(LockCase):
         self.hold(on=False)
         self.assert_free()
 
+    def test_event_hold(self) -> None:
+        """Under an event hold no date is over; what that leaves when it is released, ends."""
+        self.keep(COMPLIANCE)
+        for bypass in (False, True):
+            for time_us in (0, YEAR_US):
+                self.pass_us(time_us)
+                self.assert_locked(bypass=bypass)
+        self.release(COMPLIANCE)
+        self.pass_us(DAY_US - 1)
+        self.assert_locked(bypass=True)
+        self.pass_us(1)
+        self.assert_free()
+
+    def test_event_hold_of_governance(self) -> None:
+        """It gives way where its mode does, as a legal hold does not."""
+        self.keep(GOVERNANCE)
+        self.hold()
+        self.pass_us(YEAR_US)
+        self.assert_locked(bypass=True)
+        self.hold(on=False)
+        self.assert_locked()
+        self.assert_free(bypass=True)
+
+    def test_event_hold_and_clock(self) -> None:
+        """Whatever is done to the clocks: a hold that is on stays, and one that is released lasts
+        for as long as it should."""
+        self.keep(COMPLIANCE)
+        for by_us in (YEAR_US, -2 * YEAR_US, YEAR_US):
+            self.set_wall(by_us)
+            self.reboot(off_us=YEAR_US)
+            self.assert_locked()
+        self.ok(self.store.trusted_time.confirm())
+        self.assert_locked()
+        self.release(COMPLIANCE)
+        for by_us in (YEAR_US, -2 * YEAR_US, YEAR_US):
+            self.set_wall(by_us)
+            self.assert_locked()
+        self.pass_us(DAY_US)
+        self.assert_free()
+
     def test_noncurrent(self) -> None:
         """What lies above a locked version comes and goes, and leaves it."""
         self.retain()

@@ -126,6 +126,28 @@ class SharedTests(MovingCase):
             self.assert_read(key, data)
         self.assert_clean()
 
+    def test_copied_meanwhile(self) -> None:
+        """A copy of what is moved, and whose old bytes are collected, between its look at the
+        source and its commit is made of the new ones."""
+        for key, data in self.put_all().items():
+            for storage_class, prefix in (
+                ("STANDARD_IA", keys.PAYLOADS),
+                ("GLACIER", keys.BLOBS),
+                ("DEEP_ARCHIVE", keys.MANIFESTS),
+            ):
+                arm = self.metadata.after if prefix == keys.PAYLOADS else self.metadata.before
+                arm(prefix, partial(self.moved_and_collected, key, storage_class))
+                self.copy(key, "copy")
+                self.metadata.calm()
+                self.assert_read("copy", data)
+                self.assert_read(key, data)
+                self.assert_clean()
+
+    async def moved_and_collected(self, key: str, storage_class: str) -> None:
+        self.metadata.calm()
+        self.move(key, storage_class)
+        begin(self.store.collector.run_to_rest())
+
     def test_twins(self) -> None:
         """Equal content that is moved to one class is one blob again."""
         for key in "abc":

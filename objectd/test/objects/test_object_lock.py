@@ -206,7 +206,7 @@ class NewLockTests(LockCase):
             store.object_locks.put_legal_hold("photos", "a", on=True),
             store.object_locks.put_retention("photos", "a", retention()),
             store.object_locks.legal_hold("photos", "a"),
-            store.object_locks.retention("photos", "a"),
+            store.object_locks.retained("photos", "a"),
         ):
             self.refused(InvalidOperation, work)
 
@@ -230,8 +230,8 @@ class RetentionTests(LockCase):
         self.version = self.put()
 
     def assert_kept(self, until_us: int, mode: RetentionMode) -> None:
-        found = self.ok(self.store.object_locks.retention("safe", "a"))
-        self.assertEqual(found, retention(until_us, mode))
+        found = self.ok(self.store.object_locks.retained("safe", "a"))
+        self.assertEqual(found.retention, retention(until_us, mode))
 
     def refuse(
         self, until_us: int | None, mode: RetentionMode = COMPLIANCE, *, bypass: bool = False
@@ -270,7 +270,7 @@ class RetentionTests(LockCase):
     def test_removed(self) -> None:
         self.retain(mode=GOVERNANCE)
         self.remove(bypass=True)
-        self.refused(ObjectNotLocked, self.store.object_locks.retention("safe", "a"))
+        self.refused(ObjectNotLocked, self.store.object_locks.retained("safe", "a"))
         self.ok(self.store.objects.delete("safe", "a", version_id=self.version))
 
     def test_over(self) -> None:
@@ -295,9 +295,9 @@ class RetentionTests(LockCase):
         """A version is locked by its id, wherever it lies, and no other is."""
         self.put(b"second")
         self.retain(version=self.version)
-        self.refused(ObjectNotLocked, self.store.object_locks.retention("safe", "a"))
-        found = self.store.object_locks.retention("safe", "a", version_id=self.version)
-        self.assertEqual(self.ok(found), retention())
+        self.refused(ObjectNotLocked, self.store.object_locks.retained("safe", "a"))
+        found = self.store.object_locks.retained("safe", "a", version_id=self.version)
+        self.assertEqual(self.ok(found).retention, retention())
 
     def test_same_version(self) -> None:
         """A lock does not change what is locked."""
@@ -312,9 +312,9 @@ class RetentionTests(LockCase):
         """What is not there, and a delete marker, has no lock."""
         locks = self.store.object_locks
         self.refused(ObjectNotFound, locks.put_retention("safe", "b", retention()))
-        self.refused(VersionNotFound, locks.retention("safe", "a", version_id=ABSENT))
+        self.refused(VersionNotFound, locks.retained("safe", "a", version_id=ABSENT))
         marker = self.ok(self.store.objects.delete("safe", "a")).version_id
-        self.refused(ObjectNotFound, locks.retention("safe", "a"))
+        self.refused(ObjectNotFound, locks.retained("safe", "a"))
         for work in (
             locks.put_retention("safe", "a", retention(), version_id=marker),
             locks.put_legal_hold("safe", "a", on=True, version_id=marker),

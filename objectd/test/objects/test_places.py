@@ -48,7 +48,7 @@ class PlacesTests(StoresCase):
         the next one changes neither row."""
         self.assertEqual(self.places(), ("cold",))
         self.assertEqual(self.incompatible(), Incompatible.STORAGE_CLASSES)
-        self.assertEqual(self.store.core.classes.named("GLACIER_IR").place, 1)
+        self.assertEqual(self.store.core.classes.named("STANDARD").place, 1)
         rows = self.rows(keys.PLACES), self.rows(keys.FORMAT)
         self.store = self.opened()
         self.assertEqual((self.rows(keys.PLACES), self.rows(keys.FORMAT)), rows)
@@ -99,15 +99,13 @@ class PlacesTests(StoresCase):
                 self.refused(StoreFailed, self.opening())
                 continue
             if configured:
-                self.classes = {"GLACIER_IR": ClassSettings(configured[-1])}
+                self.classes = {"STANDARD": ClassSettings(configured[-1])}
             self.store = self.opened()
             known += tuple(name for name in configured if name not in known)
             self.assertEqual(self.places() or (), known)
             places = self.store.core.blobs.places
             self.assertEqual(places, {name: n for n, name in enumerate(("", *known))})
             if known:
-                kept = self.store.core.classes.named("GLACIER_IR")
-                self.keep_in(kept)
                 put.append(LARGE + bytes(len(put)))  # content that no other has
                 self.ok(self.store.objects.put("photos", f"{len(put)}", put[-1]))
                 self.assertTrue(self.files_of(configured[-1]))
@@ -192,7 +190,6 @@ class JoiningTests(StoresCase):
         joined = self.ok(self.joining("deep", "cold"))
         self.assertEqual(joined.core.blobs.places, {"": 0, "cold": 1, "deep": 2})
         self.assertEqual(self.rows(keys.PLACES), rows)
-        self.keep_in(self.store.core.classes.named("GLACIER_IR"))
         self.ok(self.store.objects.put("photos", "a", LARGE))
         self.assertEqual(self.ok(self.ok(joined.objects.get("photos", "a")).read()), LARGE)
 

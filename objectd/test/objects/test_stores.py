@@ -12,7 +12,7 @@ from objectd.objects.conditions import Conditions
 from objectd.objects.ids import IdSource
 from objectd.streams import BytesStream
 from objectd.test.objects.cases import LARGE
-from objectd.test.objects.stores_case import StoresCase
+from objectd.test.objects.stores_case import WARM, StoresCase
 
 DEAD = 0xFFFF
 
@@ -35,8 +35,8 @@ class StoresTests(StoresCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.ok(self.store.objects.put("photos", "warm", LARGE + b"warm"))
-        self.keep_in(self.store.core.classes.named("GLACIER_IR"))
+        warm = self.store.objects.put("photos", "warm", LARGE + b"warm", storage_class=WARM)
+        self.ok(warm)
 
     def check(self, *, deep: bool = True) -> list[Finding]:
         core = self.store.core
@@ -93,6 +93,7 @@ class StoresTests(StoresCase):
                 size_bytes=None,
                 size_bytes_max=1 << 20,
                 inline_bytes_max=0,
+                kept=self.store.core.classes.named("STANDARD"),
             )
         )
         assert ingested.staged is not None

@@ -4,51 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from botocore.exceptions import ClientError
-from twisted.trial.unittest import SynchronousTestCase
-
+from objectd.test.s3.object_lock_case import (
+    ENABLED,
+    LATER,
+    NOW,
+    TOMORROW,
+    WHERE,
+    ObjectLockCase,
+    retained,
+    rule,
+)
 from objectd.test.s3.wire import as_bytes, authentic
-from objectd.testing.s3 import MemoryServer
-
-NOW = datetime.now(UTC).replace(microsecond=0)
-TOMORROW = NOW + timedelta(days=1)
-LATER = NOW + timedelta(days=2)
-WHERE = {"Bucket": "safe", "Key": "a"}
-CONTENT = b"x"
-ENABLED = {"ObjectLockEnabled": "Enabled"}
-
-
-def rule(**default: object) -> dict[str, Any]:
-    return {**ENABLED, "Rule": {"DefaultRetention": default}}
-
-
-def retained(until: datetime = TOMORROW, mode: str = "COMPLIANCE") -> dict[str, Any]:
-    return {"Mode": mode, "RetainUntilDate": until}
-
-
-class ObjectLockCase(SynchronousTestCase):
-    """`safe` has Object Lock and holds the version `version` of `a`; `photos` has neither."""
-
-    def setUp(self) -> None:
-        self.server = MemoryServer()
-        self.s3 = self.server.client()
-        self.s3.create_bucket(Bucket="photos")
-        self.s3.create_bucket(Bucket="safe", ObjectLockEnabledForBucket=True)
-        self.version = self.s3.put_object(**WHERE, Body=CONTENT)["VersionId"]
-
-    def refused(self, status: int, code: str, operation: str, **arguments: Any) -> dict[str, Any]:
-        """The error's elements."""
-        error = self.assertRaises(ClientError, getattr(self.s3, operation), **arguments)
-        found = (
-            error.response["ResponseMetadata"]["HTTPStatusCode"],
-            error.response["Error"]["Code"],
-        )
-        self.assertEqual(found, (status, code), error)
-        elements: dict[str, Any] = error.response["Error"]
-        return elements
 
 
 class ConfigurationTests(ObjectLockCase):
@@ -133,16 +102,6 @@ class ConfigurationTests(ObjectLockCase):
             error = self.refused(400, "InvalidArgument", "put_object_lock_configuration", **put)
             self.assertEqual((error["ArgumentName"], error["ArgumentValue"]), (name, str(value)))
             self.assertIn(words, error["Message"])
-
-    def test_event_holds(self) -> None:
-        """Event holds are not built, and are refused wherever they may be asked for."""
-        wrong = rule(Mode="GOVERNANCE", Days=1, DefaultEventHold={"Days": 1})
-        put = {"Bucket": "safe", "ObjectLockConfiguration": wrong}
-        self.refused(501, "NotImplemented", "put_object_lock_configuration", **put)
-        self.refused(
-            501, "NotImplemented", "put_object_retention", **WHERE, Retention={"EventHold": "ON"}
-        )
-        self.refused(501, "NotImplemented", "put_object", **WHERE, ObjectLockEventHold="ON")
 
     def test_deleted(self) -> None:
         """A bucket with a locked version is not empty."""

@@ -9,7 +9,6 @@ from typing_extensions import override
 
 from objectd.objects import ObjectStore
 from objectd.objects.classes import StorageClass
-from objectd.test.objects.stores_case import taking
 from objectd.testing.simulation import Violated
 from objectd.testing.simulation.drives import DriveAccess, Drives
 from objectd.testing.simulation.world import Faults, Worker, World
@@ -36,7 +35,7 @@ class StoresWorker(Worker):
 
         async def spread(*args: Any, **how: Any) -> Any:
             kept = StorageClass(place=self.schedule.random.randrange(2))
-            return await taking(take, kept)(*args, **how)
+            return await take(*args, **{**how, "kept": kept})
 
         store.core.intake.take = spread  # type: ignore[method-assign]
         return store

@@ -58,6 +58,7 @@ _AGAIN_AND_AGAIN = (
     JournalKind.OBJECT_RENAMED_FROM,
     JournalKind.OBJECT_RENAMED_TO,
     JournalKind.OBJECT_TAGGED,
+    JournalKind.OBJECT_TRANSITIONED,
 )
 """What may be done to one version more than once."""
 TROUBLE = (AnswerLost, Fenced, OutcomeUnknown, StoreFailed, StoreFull)

@@ -48,6 +48,22 @@ class LockTests(LockCase):
         self.pass_us(DAY_US)
         self.assertEqual(self.run_pass().done, {Deed.DELETE_NONCURRENT: 1})
 
+    def test_event_hold(self) -> None:
+        """A version under an event hold stays for as long as it is held, and then for its
+        duration."""
+        version = self.put()
+        self.keep()
+        self.pass_us(5 * DAY_US)
+        self.assertEqual(self.run_pass().done, {Deed.EXPIRE: 1})
+        self.pass_us(5 * DAY_US)
+        report = self.run_pass()
+        self.assertEqual((report.deeds, report.kept), (0, 1))
+        self.release(version=version)
+        self.pass_us(DAY_US - 1)
+        self.assertEqual(self.run_pass().kept, 1)
+        self.pass_us(DAY_US)
+        self.assertEqual(self.run_pass().done, {Deed.DELETE_NONCURRENT: 1})
+
     def test_others(self) -> None:
         """A locked version keeps no other one from being deleted in the same pass."""
         self.put()
@@ -71,3 +87,8 @@ class LockTests(LockCase):
         self.ok(explain_key(self.store, "safe", "a", said.append))
         self.assertIn("  under a legal hold: it is not deleted before that ends", said)
         self.assertIn("  locked: it is not deleted before 2023-11-19T22:13:20Z", said)
+        event_hold = "  under an event hold: its retention ends some time after that is released"
+        self.assertNotIn(event_hold, said)
+        self.keep()
+        self.ok(explain_key(self.store, "safe", "a", said.append))
+        self.assertIn(event_hold, said)

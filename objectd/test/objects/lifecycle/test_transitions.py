@@ -1,21 +1,19 @@
-"""Passes that move versions to other storage classes."""
+"""Passes that move objects to other storage classes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from msgspec import structs
 
-from objectd.errors import StoreFull
+from objectd.errors import StoreFailed, StoreFull
 from objectd.interfaces import IBlobWriter
 from objectd.model import keys
 from objectd.model.codec import decode, decode_object
 from objectd.model.lifecycle import (
     LifecycleFilter,
     LifecyclePass,
-    LifecycleRule,
-    NoncurrentTransition,
     Transition,
     TransitionMinimum,
 )
@@ -24,47 +22,13 @@ from objectd.objects.classes import ClassSettings
 from objectd.objects.lifecycle.passes import ROW_BYTES
 from objectd.objects.lifecycle.rules import MOVED_BYTES_MIN, Deed
 from objectd.test.objects.cases import LARGE, NOON_US
-from objectd.test.objects.lifecycle.cases import LifecycleCase, rule
-from objectd.test.objects.lock_case import COMPLIANCE, DAY_US, LockCase
-
-ANY_SIZE = LifecycleFilter(size_below=1 << 40)
-PARTS = (LARGE, LARGE + b"2")
-
-
-def to(storage_class: str, days: int = 1, wanted: LifecycleFilter = ANY_SIZE) -> LifecycleRule:
-    return rule(f"to {storage_class}", wanted, transitions=(Transition(storage_class, days),))
-
-
-def noncurrent_to(storage_class: str, kept: int | None = None) -> LifecycleRule:
-    """One day after a version was replaced."""
-    transition = NoncurrentTransition(storage_class, 1, kept)
-    return rule(f"old to {storage_class}", ANY_SIZE, noncurrent_transitions=(transition,))
-
-
-class TransitionCase(LifecycleCase):
-    """No class is an archive, so that all can be read."""
-
-    classes: Mapping[str, ClassSettings] = {
-        "STANDARD_IA": ClassSettings(zstd_level=3),
-        "GLACIER_IR": ClassSettings(zstd_level=3),
-        "GLACIER": ClassSettings(zstd_level=1),
-        "DEEP_ARCHIVE": ClassSettings(),
-    }
-
-    def class_of(self, key: str, number: int = 0) -> str:
-        """That of the newest version, or of an older one."""
-        return self.heads(key)[number].storage_class
-
-    def classes_of(self, key: str) -> list[str]:
-        return [head.storage_class for head in self.heads(key)]
-
-    def put_all(self) -> dict[str, bytes]:
-        """Of every form."""
-        self.put("empty", b"")
-        self.put("small", b"x")
-        self.put("large", LARGE)
-        self.complete("parts", self.upload("parts", *PARTS))
-        return {"empty": b"", "small": b"x", "large": LARGE, "parts": b"".join(PARTS)}
+from objectd.test.objects.lifecycle.cases import rule
+from objectd.test.objects.lifecycle.transition_case import (
+    ANY_SIZE,
+    TransitionCase,
+    to,
+)
+from objectd.test.objects.lock_case import DAY_US
 
 
 class ObjectTests(TransitionCase):
@@ -173,21 +137,28 @@ class ObjectTests(TransitionCase):
         self.assertEqual(self.run_pass().deeds, 1)
         self.assertEqual((self.class_of("a"), self.class_of("b")), ("GLACIER", "STANDARD"))
 
-    def test_full(self) -> None:
-        """A class that takes no more keeps nothing else from being done."""
-        self.set_rules(to("GLACIER"), rule("end", LifecycleFilter(prefix="z"), expire_days=1))
-        self.put("a", LARGE)
-        self.put("b", b"x")
-        self.put("z", LARGE)
-        self.pass_days(2)
+    def test_drive_fails(self) -> None:
+        """A class that takes no more, or a drive that fails, keeps nothing else from being done."""
+        for error in (StoreFull("the drives are full"), StoreFailed("a drive does not answer")):
+            self.set_rules(to("GLACIER"), rule("end", LifecycleFilter(prefix="z"), expire_days=1))
+            for key, data in (("a", LARGE), ("b", b"x"), ("z", LARGE)):
+                self.put(key, data)
+            self.pass_days(2)
+            with self.failing(error):
+                report = self.run_pass()
+            self.assertEqual((report.done, report.kept), ({Deed.MOVE: 1, Deed.EXPIRE: 1}, 1))
+            self.assertEqual(self.read("a"), LARGE)
 
-        async def full(_uid: bytes, *, size_bytes: int | None) -> IBlobWriter:
-            raise StoreFull("the drives are full")
+    @contextmanager
+    def failing(self, error: Exception) -> Iterator[None]:
+        """No blob can be begun."""
 
-        self.patch(self.blobs, "create", full)
-        report = self.run_pass()
-        self.assertEqual((report.done, report.kept), ({Deed.MOVE: 1, Deed.EXPIRE: 1}, 1))
-        self.assertEqual(self.read("a"), LARGE)
+        async def fail(_uid: bytes, *, size_bytes: int | None) -> IBlobWriter:
+            raise error
+
+        patched = self.patch(self.blobs, "create", fail)
+        yield
+        patched.restore()
 
     def test_restored(self) -> None:
         """An archived version that is restored keeps its restore in a colder archive."""
@@ -295,113 +266,3 @@ class ObjectTests(TransitionCase):
         self.assertTrue(decode(LifecyclePass, mark.value or b"").phase)
         for number in range(20):
             self.assertEqual(self.read(str(number)), LARGE + str(number).encode())
-
-
-class VersionTests(TransitionCase):
-    def setUp(self) -> None:
-        super().setUp()
-        self.enable_versioning()
-
-    def test_noncurrent(self) -> None:
-        """Noncurrent versions are moved when they have been that for long enough; the current
-        one is another matter."""
-        self.set_rules(noncurrent_to("GLACIER"))
-        self.put("a", LARGE)
-        self.pass_days(10)
-        self.put("a", b"second")
-        self.pass_days(1)
-        self.assertEqual(self.run_pass().deeds, 0)
-        self.pass_days(1)
-        self.assertEqual(self.run_pass().done, {Deed.MOVE: 1})
-        self.assertEqual(self.classes_of("a"), ["STANDARD", "GLACIER"])
-        first = self.heads("a")[1]
-        self.assertEqual(first.size_bytes, len(LARGE))
-
-    def test_kept(self) -> None:
-        """The newest so many noncurrent versions keep their class."""
-        self.set_rules(noncurrent_to("GLACIER", kept=2))
-        for number in range(5):
-            self.put("a", LARGE + str(number).encode())
-            self.put("b", str(number).encode())
-        self.delete("b")
-        self.pass_days(3)
-        self.assertEqual(self.run_pass().deeds, 2 + 3)
-        self.assertEqual(self.classes_of("a"), ["STANDARD"] * 3 + ["GLACIER"] * 2)
-        self.assertEqual(self.classes_of("b"), ["STANDARD"] * 3 + ["GLACIER"] * 3)
-
-    def test_markers(self) -> None:
-        """Delete markers are not moved."""
-        self.set_rules(noncurrent_to("GLACIER"), to("GLACIER"))
-        self.delete("a")
-        self.put("a", LARGE)
-        self.delete("a")
-        self.pass_days(3)
-        self.assertEqual(self.run_pass().deeds, 1)
-        self.assertEqual(self.classes_of("a"), ["STANDARD", "GLACIER", "STANDARD"])
-        self.assertEqual(self.shape("a"), "mvm")
-
-    def test_before_marker(self) -> None:
-        """What both moves and expires is moved on one day, and gets its marker on the next."""
-        self.set_rules(to("GLACIER"), rule("end", expire_days=1))
-        version = self.put("a", LARGE)
-        self.pass_days(2)
-        self.assertEqual(self.run_pass().done, {Deed.MOVE: 1})
-        self.pass_days(1)
-        self.assertEqual(self.run_pass().done, {Deed.EXPIRE: 1})
-        self.assertEqual(self.shape("a"), "mv")
-        opened = self.ok(self.store.objects.get("photos", "a", version_id=version))
-        self.assertEqual(self.ok(opened.read()), LARGE)
-
-    def test_whole_key(self) -> None:
-        """All versions of a key, in one pass: a form each."""
-        self.set_rules(noncurrent_to("GLACIER"), to("STANDARD_IA"))
-        forms = (b"", b"x", LARGE, b"last")
-        ids = [self.put("a", data) for data in forms]
-        self.pass_days(3)
-        self.assertEqual(self.run_pass().deeds, 4)
-        self.assertEqual(self.classes_of("a"), ["STANDARD_IA"] + ["GLACIER"] * 3)
-        for version, data in zip(ids, forms, strict=True):
-            opened = self.ok(self.store.objects.get("photos", "a", version_id=version))
-            self.assertEqual(self.ok(opened.read()), data)
-
-    def test_current_again(self) -> None:
-        """A noncurrent version that becomes current while it is moved stays."""
-        for data in (b"x", LARGE):
-            self.set_rules(noncurrent_to("GLACIER"))
-            self.put("a", data)
-            second = self.put("a", b"second")
-            self.pass_days(3)
-            family = keys.BLOBS if data == LARGE else keys.CONFIGURATIONS
-            objects = self.beside().objects
-            self.metadata.after(family, partial(objects.delete, "photos", "a", version_id=second))
-            self.run_pass()
-            self.metadata.calm()
-            self.assertEqual((self.class_of("a"), self.read("a")), ("STANDARD", data))
-
-    def test_fewer_meanwhile(self) -> None:
-        """One that is among the newest to keep their class, now that another one is gone, does."""
-        self.set_rules(noncurrent_to("GLACIER", kept=1))
-        self.put("a", LARGE)
-        second = self.put("a", b"second")
-        self.put("a", b"third")
-        self.pass_days(3)
-        objects = self.beside().objects
-        self.metadata.after(keys.BLOBS, lambda: objects.delete("photos", "a", version_id=second))
-        self.assertEqual(self.run_pass().deeds, 0)
-        self.assertEqual(self.classes_of("a"), ["STANDARD", "STANDARD"])
-
-
-class LockTests(LockCase):
-    def test_locked(self) -> None:
-        """A lock keeps a version from ending, and not from moving."""
-        self.ok(self.store.lifecycles.put("safe", [to("GLACIER"), noncurrent_to("GLACIER")]))
-        for data in (b"x", LARGE):
-            self.put(data)
-            self.retain(NOON_US + 50 * DAY_US, COMPLIANCE)
-            self.hold()
-        before = [self.head().tail.lock]
-        self.pass_us(3 * DAY_US)
-        report = self.ok(self.store.lifecycle_passes.run())
-        self.assertEqual(report.done, {Deed.MOVE: 2})
-        self.assertEqual(self.head().head.storage_class, "GLACIER")
-        self.assertEqual([self.head().tail.lock], before)

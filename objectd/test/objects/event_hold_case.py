@@ -1,0 +1,84 @@
+"""A version that is put under event holds."""
+
+from __future__ import annotations
+
+from objectd.model.records import (
+    EventHoldDuration,
+    Lock,
+    Retention,
+    RetentionMode,
+)
+from objectd.test.objects.lock_case import (
+    COMPLIANCE,
+    DAY,
+    DAY_US,
+    GOVERNANCE,
+    LockCase,
+    retention,
+)
+
+MODES = (COMPLIANCE, GOVERNANCE)
+WEEK = EventHoldDuration(days=7)
+WEEK_US = 7 * DAY_US
+
+
+def held(
+    until_us: int = 0, mode: RetentionMode = COMPLIANCE, duration: EventHoldDuration = DAY
+) -> Lock:
+    return Lock(retention(until_us, mode), event_hold=True, event_hold_duration=duration)
+
+
+class EventHoldCase(LockCase):
+    """`version` of `a` in `safe` has no lock."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.version = self.put()
+
+    def change(
+        self,
+        wanted: Retention | None,
+        *,
+        on: bool | None = None,
+        duration: EventHoldDuration | None = None,
+        bypass: bool = False,
+    ) -> None:
+        work = self.store.object_locks.put_retention(
+            "safe",
+            "a",
+            wanted,
+            event_hold=on,
+            event_hold_duration=duration,
+            bypass_governance=bypass,
+        )
+        self.ok(work)
+
+    def refuse(
+        self,
+        error: type[Exception],
+        wanted: Retention | None,
+        *,
+        on: bool | None = None,
+        duration: EventHoldDuration | None = None,
+        bypass: bool = False,
+    ) -> Exception:
+        before = self.head().tail
+        work = self.store.object_locks.put_retention(
+            "safe",
+            "a",
+            wanted,
+            event_hold=on,
+            event_hold_duration=duration,
+            bypass_governance=bypass,
+        )
+        found = self.refused(error, work)
+        self.assertEqual(self.head().tail, before)
+        return found
+
+    def shown(self) -> Lock:
+        return self.ok(self.store.object_locks.retained("safe", "a"))
+
+    def until_us(self) -> int:
+        found = self.shown().retention
+        assert found is not None
+        return found.until_us

@@ -1,0 +1,51 @@
+"""A bucket with Object Lock, and clients of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+from twisted.trial.unittest import SynchronousTestCase
+
+from objectd.testing.s3 import MemoryServer
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+TOMORROW = NOW + timedelta(days=1)
+LATER = NOW + timedelta(days=2)
+WHERE = {"Bucket": "safe", "Key": "a"}
+CONTENT = b"x"
+ENABLED = {"ObjectLockEnabled": "Enabled"}
+
+
+def rule(**default: object) -> dict[str, Any]:
+    return {**ENABLED, "Rule": {"DefaultRetention": default}}
+
+
+def retained(until: datetime = TOMORROW, mode: str = "COMPLIANCE") -> dict[str, Any]:
+    return {"Mode": mode, "RetainUntilDate": until}
+
+
+class ObjectLockCase(SynchronousTestCase):
+    """`safe` has Object Lock and holds the version `version` of `a`; `photos` has neither."""
+
+    def setUp(self) -> None:
+        self.server = self.make_server()
+        self.s3 = self.server.client()
+        self.s3.create_bucket(Bucket="photos")
+        self.s3.create_bucket(Bucket="safe", ObjectLockEnabledForBucket=True)
+        self.version = self.s3.put_object(**WHERE, Body=CONTENT)["VersionId"]
+
+    def make_server(self) -> MemoryServer:
+        return MemoryServer()
+
+    def refused(self, status: int, code: str, operation: str, **arguments: Any) -> dict[str, Any]:
+        """The error's elements."""
+        error = self.assertRaises(ClientError, getattr(self.s3, operation), **arguments)
+        found = (
+            error.response["ResponseMetadata"]["HTTPStatusCode"],
+            error.response["Error"]["Code"],
+        )
+        self.assertEqual(found, (status, code), error)
+        elements: dict[str, Any] = error.response["Error"]
+        return elements
