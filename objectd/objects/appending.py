@@ -41,7 +41,7 @@ from objectd.model.records import (
 from objectd.objects import references
 from objectd.objects.buckets import Buckets
 from objectd.objects.checksums import NOTHING_DECLARED, Declared, checksum_mismatch, full_object
-from objectd.objects.classes import STANDARD, StorageClass
+from objectd.objects.classes import STANDARD
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.core import Core
 from objectd.objects.current import Current, current, current_bucket, replace, require_unversioned
@@ -163,7 +163,7 @@ class Appends:
             size_bytes_max=OBJECT_PUT_BYTES_MAX,
             inline_bytes_max=-1 if ground.next else max(inline_bytes_max, -1),
             prefix=ground.payload,
-            kept=self._core.classes.of(ground.head) if ground.head else StorageClass(),
+            kept=self._core.classes.of(ground.head) if ground.head else None,
         )
         if not ingested.size_bytes:
             await ingested.drop()

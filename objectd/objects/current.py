@@ -228,30 +228,32 @@ def replace(
 def remove(core: Core, batch: Batch, old: Current) -> ObjectHead | None:
     """Take away what is there. Where versioning is or was on a delete marker, which is
     returned, takes its place; that is so where nothing is there, too."""
-    if old.bucket.versioning is Versioning.NEVER:
+    bucket, bucket_id = old.bucket, old.bucket.bucket_id
+    if bucket.versioning is Versioning.NEVER:
         if old.is_there:
             make_room(core, batch, old)
             batch.delete(old.expectation.key)
             version = old.known[0].version if old.known else b""
             kind = JournalKind.OBJECT_DELETED
-            core.journal(batch, kind, old.bucket_id, key=old.key, version=version)
+            core.journal(batch, kind, bucket_id, key=old.key, version=version)
         return None
     make_room(core, batch, old)
     if old.is_there:
         batch.delete(old.expectation.key)
     marker = old.succeeded_by(
-        ObjectHead(0, core.now_us(), "", core.ids.uid(), old.bucket.owner, is_delete_marker=True)
+        ObjectHead(0, core.now_us(), "", core.ids.uid(), bucket.owner, is_delete_marker=True)
     )
-    put_marker(batch, old.bucket_id, old.key, marker)
+    put_marker(batch, bucket_id, old.key, marker)
     kind = JournalKind.DELETE_MARKER_PUT
-    core.journal(batch, kind, old.bucket_id, key=old.key, version=marker.version)
+    core.journal(batch, kind, bucket_id, key=old.key, version=marker.version)
     return marker
 
 
 def make_room(core: Core, batch: Batch, old: Current) -> None:
     """What is there is about to be replaced: it becomes noncurrent, or lets its bytes go."""
-    batch.expect(Present(keys.live(old.bucket_id, old.bucket.versioning)), old.expectation)
-    if old.bucket.versioning is Versioning.NEVER:
+    bucket = old.bucket
+    batch.expect(Present(keys.live(bucket.bucket_id, bucket.versioning)), old.expectation)
+    if bucket.versioning is Versioning.NEVER:
         _release(core, batch, old)
     else:
         _make_room_above(core, batch, old)
@@ -311,8 +313,9 @@ def _set_aside(batch: Batch, old: Current, head: ObjectHead) -> None:
 
 def _release(core: Core, batch: Batch, old: Current) -> None:
     if old.is_there:
-        payload_key = keys.payload(old.bucket_id, old.key)
-        destroy(core, batch, old.bucket_id, payload_key, old.known, _permit(old))
+        bucket_id = old.bucket.bucket_id
+        payload_key = keys.payload(bucket_id, old.key)
+        destroy(core, batch, bucket_id, payload_key, old.known, _permit(old))
 
 
 def _permit(old: Current) -> Permit:

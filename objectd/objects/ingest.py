@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import attrs
 import msgspec
 from twisted.internet.defer import Deferred
 
@@ -33,7 +34,12 @@ STREAM_BYTES_MAX = 2 << 20
 """What of one body may wait to be hashed and written. All bodies share half the budget; where
 that is less than two pieces for each, a body's next piece is read only when the last one is
 done with, and then it is the connection that accounts for it. What compressing holds comes
-off first; it is not less where memory is short."""
+off first."""
+
+COMPRESSED_STREAMS_MIN = 4
+"""So many bodies are compressed at once where even the least budget is shared by many processes.
+More are only if that leaves room in the half that all bodies share: others are stored as they come,
+for to have them wait would let slow clients keep out quick ones."""
 
 _THREAD_BYTES_MIN = 64 << 10
 """Hashing a body up to this size costs no more than handing it to a thread does."""
@@ -158,6 +164,8 @@ class Intake:
         kept: StorageClass,
     ) -> Ingested:
         digests = Digests(declared, self._etag if sealed is None or sealed.etag_is_digest else None)
+        if kept.zstd_level and not self._may_compress():
+            kept = attrs.evolve(kept, zstd_level=0)
         blobs = self._blobs.at(kept.place)
         staging = Staging(blobs, self._ids.uid(), kept, sealed, self._run_in_thread)
         writer = await staging.begin(None if size_bytes is None else len(prefix) + size_bytes)
@@ -199,6 +207,10 @@ class Intake:
     def _hashing(self, update: Callable[[Sequence[bytes]], None]) -> Consumer:
         run_in_thread = in_line(self._run_in_thread)
         return Consumer(lambda pieces: run_in_thread(update, pieces), calls_max=2)
+
+    def _may_compress(self) -> bool:
+        count = self._compressed_streams + 1
+        return count <= max(COMPRESSED_STREAMS_MIN, self._memory_bytes // 2 // HELD_BYTES)
 
     def _share(self) -> int:
         held_bytes = self._compressed_streams * HELD_BYTES

@@ -44,7 +44,9 @@ RELOADED = frozenset(
         "[tls]",
     }
 )
-"""What may change while the server runs: new workers read it. All else needs a restart."""
+"""What may change while the server runs: new workers read it. All else needs a restart, and until
+then they have it as the owner has, who goes on: workers that know of another storage class, or of
+other drives, would not mean the same as it does."""
 
 _log = Logger()
 
@@ -146,7 +148,8 @@ class Supervised(ObjectdService):
         if RELOADED.isdisjoint(changed):
             return
         before = self._configuration, self._file
-        self._configuration, self._file = configuration, file
+        self._file = taken_up(self._file, file)
+        self._configuration = configuration_of(self._file)
         try:
             await supervisor.replace_workers()
         except ChildFailed as error:
@@ -159,6 +162,29 @@ class Supervised(ObjectdService):
         host, port = listener.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         self._surroundings.announce(f"objectd listens on {scheme}://{shown}:{port}")
+
+
+def taken_up(old: ConfigurationFile, new: ConfigurationFile) -> ConfigurationFile:
+    """What the new file says of all that is `RELOADED`, and what the old one says of all else."""
+    tables = {**_tables(old, is_reloaded=False), **_tables(new, is_reloaded=True)}
+    server = {**_server(old, is_reloaded=False), **_server(new, is_reloaded=True)}
+    return ConfigurationFile(new.name, {**tables, "server": server})
+
+
+def _tables(file: ConfigurationFile, *, is_reloaded: bool) -> dict[str, object]:
+    """The sections but [server]."""
+    return {
+        name: table
+        for name, table in file.tables.items()
+        if name != "server" and (f"[{name}]" in RELOADED) is is_reloaded
+    }
+
+
+def _server(file: ConfigurationFile, *, is_reloaded: bool) -> dict[str, object]:
+    table = file.tables.get("server", {})
+    if not isinstance(table, dict):
+        raise TypeError("[server] was checked before")
+    return {k: v for k, v in table.items() if (f"[server] {k}" in RELOADED) is is_reloaded}
 
 
 def _kept(sockets: list[socket.socket], started: AsyncExitStack) -> list[socket.socket]:

@@ -14,13 +14,14 @@ from twisted.logger import LogLevel, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from objectd.config import Choice
+from objectd.config import Choice, ConfigurationFile
 from objectd.errors import FormatUnsupported, StoreFailed
 from objectd.interfaces import Host, IMetadataStore, IProvider
 from objectd.metadata import memory
 from objectd.model import keys
 from objectd.service.lifecycle import Surroundings
 from objectd.service.single import SingleProcess
+from objectd.service.supervised import taken_up
 from objectd.settings import Configuration, Source, load
 from objectd.testing.http import Connection, exchange
 from objectd.web.site import Site
@@ -250,3 +251,30 @@ class Stopping(Server):
 
 def fail(error: Exception) -> None:
     raise error
+
+
+class TakingUpTests(SynchronousTestCase):
+    def test_reloaded(self) -> None:
+        """New workers have new limits with the drives and storage classes that the owner has,
+        whatever is written by now."""
+        old = {
+            "server": {"workers": 2, "region": "us-east-1"},
+            "blobs": {"drives": ["/a"]},
+            "objects": {"part_bytes_min": 1},
+            "limits": {"uploads": 3},
+        }
+        new = {
+            "server": {"listen": ["[::]:80"], "region": "eu-west-1", "stop_seconds": 1.0},
+            "classes": {"STANDARD": {"zstd_level": 3}},
+            "stores": {"cold": {}},
+            "objects": {"part_bytes_min": 2},
+            "deadlines": {"idle_seconds": 1.0},
+        }
+        found = taken_up(ConfigurationFile("f", old), ConfigurationFile("f", new))
+        expected = {
+            "server": {"workers": 2, "region": "eu-west-1", "stop_seconds": 1.0},
+            "blobs": {"drives": ["/a"]},
+            "objects": {"part_bytes_min": 2},
+            "deadlines": {"idle_seconds": 1.0},
+        }
+        self.assertEqual(found, ConfigurationFile("f", expected))

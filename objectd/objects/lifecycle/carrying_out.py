@@ -87,10 +87,11 @@ class RulesChanged(Exception):
 
 @attrs.frozen
 class _Carried:
-    """What a commit has done, and what is left to be moved alone."""
+    """What a commit has done, what is left to be moved alone, and what cannot be moved."""
 
     done: list[Candidate] = attrs.field(factory=list)
     heavy: list[Candidate] = attrs.field(factory=list)
+    stuck: list[Candidate] = attrs.field(factory=list)
 
 
 async def _at_once(_size_bytes: int) -> None:
@@ -121,9 +122,20 @@ class Ledger:
             carried = await shield(self._carry_out(candidates[start : start + size]))
             done += carried.done
             for each in carried.heavy:
-                if await self._move_bytes(each):
-                    done.append(each)
+                is_moved = await self._move_bytes(each)
+                (done if is_moved else carried.stuck).append(each)
+            for each in carried.stuck:
+                done += await self._end_unmoved(each)
         return done
+
+    async def _end_unmoved(self, candidate: Candidate) -> list[Candidate]:
+        """What cannot be moved expires all the same when its time has come: a class that takes
+        nothing must not keep it."""
+        end = self.rules.fate(candidate.key, candidate.state)
+        if end is None or end.due_us > self.now_us:
+            return []
+        carried = await shield(self._carry_out([attrs.evolve(candidate, fate=end)]))
+        return carried.done
 
     async def _carry_out(self, group: Sequence[Candidate]) -> _Carried:
         """One commit. A key may be in it with several noncurrent versions, none of which is, or
@@ -143,6 +155,8 @@ class Ledger:
                 await self._act(batch, each, carried)
             except _REFUSALS as error:
                 self._log_kept(each, error)
+                if each.fate.deed is Deed.MOVE:
+                    carried.stuck.append(each)
         return carried
 
     async def _move_bytes(self, candidate: Candidate) -> bool:
@@ -296,10 +310,17 @@ class Ledger:
         return Noncurrent(head, tail.tags, seen.since_us, newer_count)
 
     def _is_due(self, candidate: Candidate, state: State) -> bool:
-        wanted, fate = candidate.fate, self.rules.due(candidate.key, state, self.now_us)
-        return fate is not None and (fate.deed, fate.storage_class) == (
-            wanted.deed,
-            wanted.storage_class,
+        """What a search has found to be done first is still to be done; it need not be what
+        would be done first now."""
+        wanted = candidate.fate
+        if wanted.deed is Deed.MOVE:
+            fate = self.rules.due(candidate.key, state, self.now_us)
+        else:
+            fate = self.rules.fate(candidate.key, state)
+        return (
+            fate is not None
+            and (fate.deed, fate.storage_class) == (wanted.deed, wanted.storage_class)
+            and fate.due_us <= self.now_us
         )
 
 

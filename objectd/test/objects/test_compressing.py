@@ -13,11 +13,18 @@ from objectd.blobs.memory import MemoryBlobs
 from objectd.blobs.stores import BlobStores
 from objectd.errors import IncompleteBody, StoreFailed, StoreFull
 from objectd.interfaces import BlobFile, IBlobStore, IBlobWriter, RunInThread
+from objectd.model.blobs import Codec
 from objectd.objects.checksums import NOTHING_DECLARED
 from objectd.objects.classes import StorageClass
 from objectd.objects.compressing import CompressingWriter
 from objectd.objects.ids import IdSource
-from objectd.objects.ingest import PIECE_BYTES, PIECE_BYTES_MIN, Ingested, Intake
+from objectd.objects.ingest import (
+    COMPRESSED_STREAMS_MIN,
+    PIECE_BYTES,
+    PIECE_BYTES_MIN,
+    Ingested,
+    Intake,
+)
 from objectd.objects.opening import run_at_once
 from objectd.streams import BytesStream, ByteStream
 from objectd.test.blobs.places import LossyPlace, Threads
@@ -196,3 +203,23 @@ class IntakeTests(SynchronousTestCase):
                 stream.give(b"")
             for body in bodies:
                 self.assertEqual(self.successResultOf(body).size_bytes, 1)
+
+    def test_too_many(self) -> None:
+        """So many bodies are compressed at once that what they hold leaves the others some room, four at
+        least; those beyond that are stored as they come."""
+        for memory_bytes, compressed in ((64 << 20, 10), (1 << 20, COMPRESSED_STREAMS_MIN)):
+            blobs = MemoryBlobs()
+            self.successResultOf(begun(blobs))
+            self.intake(blobs, run_at_once, memory_bytes=memory_bytes)
+            for _ in range(2):  # what was taken is given back
+                streams = [SlowStream() for _ in range(12)]
+                bodies = [begin(self.take(stream)) for stream in streams]
+                for stream in streams:
+                    stream.give(TEXT)
+                for stream in streams:
+                    stream.give(b"")
+                taken = [self.successResultOf(body).staged for body in bodies]
+                codecs = [staged.codec for staged in taken if staged is not None]
+                self.assertEqual(codecs.count(Codec.FRAMES), compressed)
+                self.assertEqual(codecs.count(Codec.PLAIN), 12 - compressed)
+                self.assertEqual({staged.storage_class for staged in taken if staged}, {COLD.name})

@@ -11,7 +11,7 @@ from objectd.errors import (
 )
 from objectd.keys.memory import MemoryKeys
 from objectd.model import keys
-from objectd.model.blobs import Blob
+from objectd.model.blobs import Blob, Codec
 from objectd.model.codec import decode
 from objectd.model.records import DefaultEncryption, Format, Incompatible, InManifest, Scheme
 from objectd.objects.classes import NAMES, ClassSettings
@@ -109,6 +109,20 @@ class PutTests(ClassCase):
         for key, name in (("a", "STANDARD_IA"), ("b", "STANDARD_IA"), ("c", "STANDARD")):
             self.put(LARGE, name, key)
         self.assertEqual(len(self.stored_blobs()), 2)
+
+
+class StandardTests(ClassCase):
+    """STANDARD is what an operator makes of it, for all that is put without a class."""
+
+    classes = MappingProxyType({"STANDARD": ClassSettings(zstd_level=3)})
+
+    def test_everything(self) -> None:
+        """Bodies, parts, and an append that makes an object."""
+        body = LARGE * 10
+        self.ok(self.store.objects.put("photos", "put", body))
+        self.ok(self.store.appends.append("photos", "appended", body + b"1", offset_bytes=0))
+        self.complete("parts", self.upload("parts", body + b"2"))
+        self.assertEqual([blob.codec for blob in self.stored_blobs()], [Codec.FRAMES] * 3)
 
 
 class CopyTests(ClassCase):

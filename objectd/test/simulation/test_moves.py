@@ -26,7 +26,7 @@ from objectd.testing.simulation.copies import CopyClient
 from objectd.testing.simulation.drives import DriveAccess, Drives
 from objectd.testing.simulation.world import Faults, Worker, World
 
-SEEDS = 200
+SEEDS = 120
 CLASSES = Classes.made(
     {
         "STANDARD_IA": ClassSettings("cold"),

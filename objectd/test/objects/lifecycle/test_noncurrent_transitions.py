@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
+from objectd.errors import StoreFull
 from objectd.model import keys
+from objectd.objects.classes import ClassSettings
 from objectd.objects.lifecycle.rules import Deed
 from objectd.test.objects.cases import LARGE, NOON_US
 from objectd.test.objects.lifecycle.cases import rule
@@ -70,6 +72,29 @@ class VersionTests(TransitionCase):
         self.assertEqual(self.shape("a"), "mv")
         opened = self.ok(self.store.objects.get("photos", "a", version_id=version))
         self.assertEqual(self.ok(opened.read()), LARGE)
+
+    def test_not_moved_before_marker(self) -> None:
+        """What cannot be moved expires all the same."""
+        self.set_rules(to("GLACIER"), rule("end", expire_days=1))
+        self.put("a", LARGE)
+        self.pass_days(2)
+        with self.failing(StoreFull("the drives are full")):
+            report = self.run_pass()
+        self.assertEqual((report.done, report.kept), ({Deed.EXPIRE: 1}, 0))
+        self.assertEqual(self.shape("a"), "mv")
+
+    def test_class_gone_before_marker(self) -> None:
+        """So does what would get a class that is no more."""
+        self.classes = {**self.classes, "INTELLIGENT_TIERING": ClassSettings()}
+        self.store = self.opened()
+        self.set_rules(to("INTELLIGENT_TIERING"), rule("end", expire_days=1))
+        for data in (b"x", LARGE):
+            self.put("a", data)
+        self.classes = TransitionCase.classes
+        self.store = self.opened()
+        self.pass_days(2)
+        self.assertEqual(self.run_pass().done, {Deed.EXPIRE: 1})
+        self.assertEqual(self.shape("a"), "mvv")
 
     def test_whole_key(self) -> None:
         """All versions of a key, in one pass: a form each."""

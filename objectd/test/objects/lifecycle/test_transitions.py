@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from msgspec import structs
 
 from objectd.errors import StoreFailed, StoreFull
-from objectd.interfaces import IBlobWriter
 from objectd.model import keys
 from objectd.model.codec import decode, decode_object
 from objectd.model.lifecycle import (
@@ -148,17 +144,6 @@ class ObjectTests(TransitionCase):
                 report = self.run_pass()
             self.assertEqual((report.done, report.kept), ({Deed.MOVE: 1, Deed.EXPIRE: 1}, 1))
             self.assertEqual(self.read("a"), LARGE)
-
-    @contextmanager
-    def failing(self, error: Exception) -> Iterator[None]:
-        """No blob can be begun."""
-
-        async def fail(_uid: bytes, *, size_bytes: int | None) -> IBlobWriter:
-            raise error
-
-        patched = self.patch(self.blobs, "create", fail)
-        yield
-        patched.restore()
 
     def test_restored(self) -> None:
         """An archived version that is restored keeps its restore in a colder archive."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
+from objectd.interfaces import IBlobWriter
 from objectd.model.lifecycle import (
     LifecycleFilter,
     LifecycleRule,
@@ -52,3 +54,14 @@ class TransitionCase(LifecycleCase):
         self.put("large", LARGE)
         self.complete("parts", self.upload("parts", *PARTS))
         return {"empty": b"", "small": b"x", "large": LARGE, "parts": b"".join(PARTS)}
+
+    @contextmanager
+    def failing(self, error: Exception) -> Iterator[None]:
+        """No blob can be begun."""
+
+        async def fail(_uid: bytes, *, size_bytes: int | None) -> IBlobWriter:
+            raise error
+
+        patched = self.patch(self.blobs, "create", fail)
+        yield
+        patched.restore()
