@@ -40,6 +40,7 @@ from objectd.objects.checksums import NOTHING_DECLARED, Declared
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.core import Core
 from objectd.objects.damage import decoded
+from objectd.objects.destroying import Permit
 from objectd.objects.ids import version_id as version_id_of
 from objectd.objects.names import key_bytes
 from objectd.objects.sealing import Sealed, Secret
@@ -116,13 +117,15 @@ class Annotations:
         declared: Declared = NOTHING_DECLARED,
         size_bytes: int | None = None,
         conditions: Conditions = NO_CONDITIONS,
+        bypass_governance: bool = False,
     ) -> FoundAnnotation:
         """Give a version an annotation, in the place of the one that has the name: UTF-8, 1 byte
-        to 1 MiB. `conditions` are about the version. It stays the same version of itself.
+        to 1 MiB. `conditions` are about the version. It stays the same version of itself. One that
+        is locked can get annotations, and loses none for others.
 
         Raises `InvalidAnnotationName`, `AnnotationNameTooLong`, `AnnotationNotText`,
-        `InvalidOperation` (no bytes, or a version that is encrypted for a customer's key),
-        `EntityTooLarge`, `TooManyAnnotations`, `BadDigest`, `IncompleteBody`,
+        `ObjectLocked`, `InvalidOperation` (no bytes, or a version that is encrypted for a
+        customer's key), `EntityTooLarge`, `TooManyAnnotations`, `BadDigest`, `IncompleteBody`,
         `PreconditionFailed`, `OperationAborted`, as `Objects.head`, and as `Encryptions.open`.
         """
         raw_name = name_bytes(name)
@@ -145,6 +148,8 @@ class Annotations:
             [old] = await self._core.metadata.get([keys.annotation(head.version, raw_name)])
             if old is None and tail.annotations >= ANNOTATIONS_MAX:
                 raise TooManyAnnotations(ANNOTATIONS_MAX)
+            if old is not None:
+                await self._require_unlocked(head, tail, bypass_governance)
             now_us, checksums = self._core.now_us(), (taken.checksum,)
             record = Annotation(taken.size_bytes, now_us, taken.etag, checksums)
             # A version keeps its data keys, whatever they are sealed for.
@@ -210,10 +215,11 @@ class Annotations:
         *,
         version_id: str = "",
         conditions: Conditions = NO_CONDITIONS,
+        bypass_governance: bool = False,
     ) -> str:
         """Take an annotation away for good; that there is none is no error. Returns the id of the
-        version that carried it. Raises `PreconditionFailed`, `OperationAborted`, and as
-        `Objects.head`."""
+        version that carried it. Raises `ObjectLocked`, `PreconditionFailed`, `OperationAborted`,
+        and as `Objects.head`."""
         raw_name = _possible(name)
         place = await self._place(bucket, key, version_id)
 
@@ -223,11 +229,19 @@ class Annotations:
             if tail.annotations and raw_name is not None:
                 [old] = await self._core.metadata.get([keys.annotation(head.version, raw_name)])
                 if old is not None:
+                    await self._require_unlocked(head, tail, bypass_governance)
                     delete_rows(batch, head.version, raw_name)
                     self._recount(batch, place, found, tail.annotations - 1)
             return place.id_of(head)
 
         return await shield(self._change(place, decide))
+
+    async def _require_unlocked(self, head: ObjectHead, tail: ObjectTail, bypass: bool) -> None:
+        """What a locked version carries is kept as its bytes are: AWS asks for the bypass of
+        GOVERNANCE to delete an annotation. Raises `ObjectLocked`.
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjectAnnotation.html"""
+        permit = await Permit(bypass_governance=bypass).timed(self._core, (head, tail))
+        permit.check(tail.lock)
 
     async def _place(self, bucket: str, key: str, version_id: str) -> _Place:
         raw_key = key_bytes(key)

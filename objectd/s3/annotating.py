@@ -10,6 +10,7 @@ from objectd.s3.body import declared
 from objectd.s3.call import Answer, Call
 from objectd.s3.encryption import shown_encryption
 from objectd.s3.listings import continuation_token, position_of
+from objectd.s3.object_lock import bypasses_governance
 
 
 async def put_object_annotation(
@@ -30,6 +31,7 @@ async def put_object_annotation(
         declared=declared(call.request, call.body),
         size_bytes=call.body.size_bytes,
         conditions=_conditions(ObjectIfMatch),
+        bypass_governance=await _bypasses_governance(call, Bucket),
     )
     return Answer(
         {
@@ -116,6 +118,7 @@ async def delete_object_annotation(
         AnnotationName,
         version_id=VersionId,
         conditions=_conditions(ObjectIfMatch),
+        bypass_governance=await _bypasses_governance(call, Bucket),
     )
     return Answer({"ObjectVersionId": version_id or None})
 
@@ -124,6 +127,13 @@ def _shown_encryption(found: FoundAnnotation) -> dict[str, object]:
     """As of the version that carries it, without the key."""
     shown = shown_encryption(found.encryption)
     return {name: value for name, value in shown.items() if name == "ServerSideEncryption"}
+
+
+async def _bypasses_governance(call: Call, bucket: str) -> bool:
+    """By the header that AWS's page asks for, and its model does not have.
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjectAnnotation.html"""
+    given = call.request.fields.get(b"x-amz-bypass-governance-retention")
+    return await bypasses_governance(call, bucket, None if given is None else given == b"true")
 
 
 def _conditions(object_if_match: str) -> Conditions:

@@ -205,8 +205,8 @@ class IntakeTests(SynchronousTestCase):
                 self.assertEqual(self.successResultOf(body).size_bytes, 1)
 
     def test_too_many(self) -> None:
-        """So many bodies are compressed at once that what they hold leaves the others some room, four at
-        least; those beyond that are stored as they come."""
+        """So many bodies are compressed at once that what they hold leaves the others some room,
+        four at least; those beyond that are stored as they come."""
         for memory_bytes, compressed in ((64 << 20, 10), (1 << 20, COMPRESSED_STREAMS_MIN)):
             blobs = MemoryBlobs()
             self.successResultOf(begun(blobs))
