@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from objectd.objects.conditions import Conditions
@@ -87,30 +87,17 @@ async def copy_object(
     IfNoneMatch: str = "",
     Metadata: Mapping[str, str] | None = None,
     MetadataDirective: str = "COPY",
-    ObjectLockEventHold: str = "",
-    ObjectLockEventHoldDurationDays: int | None = None,
-    ObjectLockEventHoldDurationYears: int | None = None,
-    ObjectLockLegalHoldStatus: str = "",
-    ObjectLockMode: str = "",
-    ObjectLockRetainUntilDate: int | None = None,
     StorageClass: str = "",
     Tagging: str = "",
     TaggingDirective: str = "COPY",
     WebsiteRedirectLocation: str = "",
-    **headers: str,
+    **headers: Any,
 ) -> Answer:
     require_private(ACL)
     metadata_is_own = _is_replaced("metadata", MetadataDirective)
     tags_are_own = _is_replaced("tagging", TaggingDirective)
     redirect = WebsiteRedirectLocation
-    lock = given_lock(
-        ObjectLockMode,
-        ObjectLockRetainUntilDate,
-        ObjectLockLegalHoldStatus,
-        ObjectLockEventHold,
-        ObjectLockEventHoldDurationDays,
-        ObjectLockEventHoldDurationYears,
-    )
+    lock = given_lock(headers)
     wanted = encryption_wanted(call, headers, BucketKeyEnabled)
     source = copy_source(CopySource)
     await _require_source_owner(call, source, ExpectedSourceBucketOwner)

@@ -4,7 +4,7 @@ and ListMultipartUploads."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 from objectd.errors import BadDigest, InvalidArgument
 from objectd.model.records import Checksum, Part, Upload
@@ -43,15 +43,9 @@ async def create_multipart_upload(
     ChecksumAlgorithm: str = "",
     ChecksumType: str = "",
     Metadata: Mapping[str, str] | None = None,
-    ObjectLockEventHold: str = "",
-    ObjectLockEventHoldDurationDays: int | None = None,
-    ObjectLockEventHoldDurationYears: int | None = None,
-    ObjectLockLegalHoldStatus: str = "",
-    ObjectLockMode: str = "",
-    ObjectLockRetainUntilDate: int | None = None,
     StorageClass: str = STANDARD,
     Tagging: str = "",
-    **headers: str,
+    **headers: Any,
 ) -> Answer:
     require_private(ACL)
     algorithm, kind = multipart_checksum(ChecksumAlgorithm, ChecksumType)
@@ -64,14 +58,7 @@ async def create_multipart_upload(
         tags=tags_in_header(Tagging),
         checksum_algorithm=algorithm,
         checksum_kind=kind,
-        lock=given_lock(
-            ObjectLockMode,
-            ObjectLockRetainUntilDate,
-            ObjectLockLegalHoldStatus,
-            ObjectLockEventHold,
-            ObjectLockEventHoldDurationDays,
-            ObjectLockEventHoldDurationYears,
-        ),
+        lock=given_lock(headers),
         encryption=wanted,
         storage_class=StorageClass,
     )

@@ -8,7 +8,7 @@ https://github.com/localstack/localstack/blob/main/tests/aws/services/s3/test_s3
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 from objectd.model.records import (
     DefaultRetention,
@@ -192,16 +192,26 @@ def _shown_duration(duration: EventHoldDuration | None) -> dict[str, object] | N
 # Headers
 
 
-def given_lock(
-    mode: str,
-    until_us: int | None,
-    legal_hold: str,
-    event_hold: str,
-    days: int | None,
-    years: int | None,
-) -> Lock | None:
-    """What the six headers of a request that makes an object say. Raises `S3Error`, and
+GIVEN = (
+    "ObjectLockEventHold",
+    "ObjectLockEventHoldDurationDays",
+    "ObjectLockEventHoldDurationYears",
+    "ObjectLockLegalHoldStatus",
+    "ObjectLockMode",
+    "ObjectLockRetainUntilDate",
+)
+"""The headers that lock what a request makes."""
+
+
+def given_lock(given: Mapping[str, Any]) -> Lock | None:
+    """What the headers of a request that makes an object say. Raises `S3Error`, and
     `InvalidArgument` for a duration that is too large."""
+    mode: str = given.get("ObjectLockMode", "")
+    until_us: int | None = given.get("ObjectLockRetainUntilDate")
+    legal_hold: str = given.get("ObjectLockLegalHoldStatus", "")
+    event_hold: str = given.get("ObjectLockEventHold", "")
+    days: int | None = given.get("ObjectLockEventHoldDurationDays")
+    years: int | None = given.get("ObjectLockEventHoldDurationYears")
     if legal_hold and legal_hold not in _HOLDS:
         message = "Legal Hold must be either of 'ON' or 'OFF'"
         raise invalid_argument(_LEGAL_HOLD, legal_hold, message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from objectd.errors import InvalidArgument, KeyTooLong, ObjectdError
 from objectd.objects import Object
@@ -40,26 +40,13 @@ async def put_object(
     IfMatch: str = "",
     IfNoneMatch: str = "",
     Metadata: Mapping[str, str] | None = None,
-    ObjectLockEventHold: str = "",
-    ObjectLockEventHoldDurationDays: int | None = None,
-    ObjectLockEventHoldDurationYears: int | None = None,
-    ObjectLockLegalHoldStatus: str = "",
-    ObjectLockMode: str = "",
-    ObjectLockRetainUntilDate: int | None = None,
     StorageClass: str = STANDARD,
     Tagging: str = "",
     WriteOffsetBytes: int | None = None,
-    **headers: str,
+    **headers: Any,
 ) -> Answer:
     require_private(ACL)
-    lock = given_lock(
-        ObjectLockMode,
-        ObjectLockRetainUntilDate,
-        ObjectLockLegalHoldStatus,
-        ObjectLockEventHold,
-        ObjectLockEventHoldDurationDays,
-        ObjectLockEventHoldDurationYears,
-    )
+    lock = given_lock(headers)
     wanted = encryption_wanted(call, headers, BucketKeyEnabled)
     put = partial(call.store.objects.put, lock=lock, encryption=wanted, storage_class=StorageClass)
     store: Callable[..., Awaitable[Object]] = put

@@ -120,7 +120,7 @@ OPERATIONS: dict[str, Operation] = {
         _row(
             "s3:PutObject",
             objects.put_object,
-            also=(*KEPT_HEADERS, *encryption.WANTED),
+            also=(*KEPT_HEADERS, *object_lock.GIVEN, *encryption.WANTED),
             of_body=_STREAM,
             ignored=(_PAYER,),
         ),
@@ -143,7 +143,12 @@ OPERATIONS: dict[str, Operation] = {
         _row(
             "s3:PutObject",
             copying.copy_object,
-            also=(*KEPT_HEADERS, *encryption.WANTED, *encryption.SOURCE_CUSTOMER_KEY),
+            also=(
+                *KEPT_HEADERS,
+                *object_lock.GIVEN,
+                *encryption.WANTED,
+                *encryption.SOURCE_CUSTOMER_KEY,
+            ),
             ignored=(_PAYER,),
             may_take_long=True,
         ),
@@ -173,7 +178,7 @@ OPERATIONS: dict[str, Operation] = {
         _row(
             "s3:PutObject",
             multipart.create_multipart_upload,
-            also=(*KEPT_HEADERS, *encryption.WANTED),
+            also=(*KEPT_HEADERS, *object_lock.GIVEN, *encryption.WANTED),
             ignored=(_PAYER,),
         ),
         _row(

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.blobs.memory import MemoryBlobs
 from objectd.errors import StoreFailed
-from objectd.interfaces import BlobFile, Commit, Entry, IKeyManager, Row, Scan, ScanPage
+from objectd.interfaces import BlobFile, Commit, Entry, IBlobStore, IKeyManager, Row, Scan, ScanPage
 from objectd.metadata.memory import MemoryMetadata
 from objectd.model import keys
 from objectd.objects import ListedPart, ObjectSettings, ObjectStore, open_store
@@ -108,6 +108,7 @@ class StoreCase(SynchronousTestCase):
     settings = SETTINGS
     key_manager: IKeyManager | None = None
     classes: Mapping[str, ClassSettings] = MappingProxyType({})
+    further: Mapping[str, IBlobStore] = MappingProxyType({})
 
     def setUp(self) -> None:
         self.metadata = self.make_metadata()
@@ -141,6 +142,7 @@ class StoreCase(SynchronousTestCase):
             settings=self.settings,
             key_manager=self.key_manager,
             classes=self.classes,
+            stores=self.further,
         )
 
     def ok(self, work: Awaitable[_T]) -> _T:

@@ -3,22 +3,18 @@ in two blob stores, and objects of every form."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from msgspec import structs
-from twisted.internet.defer import Deferred
 
 from objectd.blobs.memory import MemoryBlobs
 from objectd.interfaces import BlobFile
 from objectd.model import keys
 from objectd.model.codec import decode, decode_object
 from objectd.model.records import InBlob, InManifest, JournalEntry, JournalKind
-from objectd.objects import ObjectStore, open_store
 from objectd.objects.classes import ClassSettings
 from objectd.objects.encryption import CustomerKey, EncryptionWanted
 from objectd.objects.moving import Find, Version, move_class
-from objectd.objects.opening import run_at_once
 from objectd.objects.writer import Batch
 from objectd.test.objects.cases import LARGE
 from objectd.test.objects.encrypted import SMALL, EncryptionCase, key_of
@@ -44,22 +40,8 @@ class MovingCase(EncryptionCase):
     }
 
     def setUp(self) -> None:
-        self.cold = MemoryBlobs()
+        self.further = {"cold": MemoryBlobs()}
         super().setUp()
-
-    def opening(self) -> Coroutine[Deferred[Any], Any, ObjectStore]:
-        return open_store(
-            self.metadata,
-            self.blobs,
-            clock=self.clock,
-            run_in_thread=run_at_once,
-            now_us=lambda: self.now_us,
-            uptime=lambda: self.uptime,
-            settings=self.settings,
-            key_manager=self.key_manager,
-            classes=self.classes,
-            stores={"cold": self.cold},
-        )
 
     def move(self, key: str, storage_class: str) -> None:
         """The current version."""
@@ -134,7 +116,7 @@ class MovingCase(EncryptionCase):
 
     def cold_files(self) -> list[BlobFile]:
         async def every() -> list[BlobFile]:
-            return [file async for file in self.cold.files(0)]
+            return [file async for file in self.further["cold"].files(0)]
 
         return self.ok(every())
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
-from typing import Any
-
-from twisted.internet.defer import Deferred
+from collections.abc import Mapping
 
 from objectd.blobs.memory import MemoryBlobs
 from objectd.interfaces import BlobFile
 from objectd.model import keys
 from objectd.model.codec import decode
 from objectd.model.records import Places
-from objectd.objects import ObjectStore, open_store
 from objectd.objects.classes import ClassSettings
-from objectd.objects.opening import run_at_once
 from objectd.test.objects.cases import StoreCase
 
 COLD: Mapping[str, ClassSettings] = {"STANDARD": ClassSettings("cold")}
@@ -29,21 +24,8 @@ class StoresCase(StoreCase):
     classes = COLD
 
     def setUp(self) -> None:
-        self.further = {name: MemoryBlobs() for name in self.names}
+        self.further: dict[str, MemoryBlobs] = {name: MemoryBlobs() for name in self.names}
         super().setUp()
-
-    def opening(self) -> Coroutine[Deferred[Any], Any, ObjectStore]:
-        return open_store(
-            self.metadata,
-            self.blobs,
-            clock=self.clock,
-            run_in_thread=run_at_once,
-            now_us=lambda: self.now_us,
-            uptime=lambda: self.uptime,
-            settings=self.settings,
-            classes=self.classes,
-            stores=self.further,
-        )
 
     def places(self) -> tuple[str, ...] | None:
         """What the row tells, if it is there."""

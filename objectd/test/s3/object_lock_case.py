@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import ClientError
 from twisted.trial.unittest import SynchronousTestCase
 
+from objectd.test.s3.wire import refusal
 from objectd.testing.s3 import MemoryServer
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -41,11 +41,4 @@ class ObjectLockCase(SynchronousTestCase):
 
     def refused(self, status: int, code: str, operation: str, **arguments: Any) -> dict[str, Any]:
         """The error's elements."""
-        error = self.assertRaises(ClientError, getattr(self.s3, operation), **arguments)
-        found = (
-            error.response["ResponseMetadata"]["HTTPStatusCode"],
-            error.response["Error"]["Code"],
-        )
-        self.assertEqual(found, (status, code), error)
-        elements: dict[str, Any] = error.response["Error"]
-        return elements
+        return refusal(self, status, code, getattr(self.s3, operation), **arguments)

@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from objectd.objects.classes import ClassSettings
 from objectd.test.objects.cases import LARGE, NOON_US, StoreCase
+from objectd.test.s3.wire import refusal
 from objectd.testing.s3 import MemoryServer
 
 BUCKET = "photos"
@@ -34,14 +33,7 @@ class WireCase(StoreCase):
 
     def not_done(self, status: int, code: str, operation: str, **arguments: Any) -> dict[str, Any]:
         """The error's elements."""
-        error = self.assertRaises(ClientError, getattr(self.s3, operation), **arguments)
-        found = (
-            error.response["ResponseMetadata"]["HTTPStatusCode"],
-            error.response["Error"]["Code"],
-        )
-        self.assertEqual(found, (status, code), error)
-        elements: dict[str, Any] = error.response["Error"]
-        return elements
+        return refusal(self, status, code, getattr(self.s3, operation), **arguments)
 
 
 class ClassTests(WireCase):

@@ -7,10 +7,11 @@ import zlib
 from collections.abc import Callable, Mapping
 from hashlib import md5, sha256
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 import attrs
+from botocore.exceptions import ClientError
 from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.auth.payload import PayloadMode
@@ -206,3 +207,14 @@ def error_document(response: ClientResponse) -> dict[str, str]:
 def _unsigned_chunks(pieces: list[bytes], trailers: bytes) -> bytes:
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
     return chunks + b"0\r\n" + trailers.replace(b"\n", b"\r\n") + b"\r\n"
+
+
+def refusal(
+    case: SynchronousTestCase, status: int, code: str, call: Any, **arguments: Any
+) -> dict[str, Any]:
+    """The elements of the error that a call of boto3 ends with, which must be this one."""
+    error = case.assertRaises(ClientError, call, **arguments)
+    answer, elements = error.response["ResponseMetadata"], error.response["Error"]
+    case.assertEqual((answer["HTTPStatusCode"], elements["Code"]), (status, code), error)
+    found: dict[str, Any] = elements
+    return found
