@@ -170,7 +170,6 @@ class Decompressor:
         self._skip = span.skip
         self._wanted_bytes = span.size_bytes
         self._held = bytearray()
-        self._taken_bytes = 0
 
     @property
     def has_ended(self) -> bool:
@@ -180,7 +179,7 @@ class Decompressor:
     @property
     def has_frame(self) -> bool:
         """The next frame is there as a whole."""
-        return len(self._held) - self._taken_bytes >= self._frames.sizes_bytes[self._number]
+        return len(self._held) >= self._frames.sizes_bytes[self._number]
 
     @property
     def next_bytes(self) -> int:
@@ -189,19 +188,17 @@ class Decompressor:
 
     def put(self, data: Data) -> None:
         """Take the next bytes of the frames."""
-        del self._held[: self._taken_bytes]
-        self._taken_bytes = 0
         self._held += data
 
     def next(self) -> bytes:
         """The wanted data of the next frame, which must be there. Raises `Damaged`."""
-        stop = self._taken_bytes + self._frames.sizes_bytes[self._number]
-        frame = bytes(memoryview(self._held)[self._taken_bytes : stop])
+        stored_bytes = self._frames.sizes_bytes[self._number]
+        frame = bytes(memoryview(self._held)[:stored_bytes])
         try:
             plain = _decompressed(frame, self.next_bytes)
         except (Damaged, ZstdError) as error:
             raise Damaged(f"frame {self._number}: {error}") from error
-        self._taken_bytes = stop
+        del self._held[:stored_bytes]  # at the start of a bytearray that moves nothing
         self._number += 1
         wanted = plain[self._skip : self._skip + self._wanted_bytes]
         self._skip = 0

@@ -41,7 +41,7 @@ from objectd.model.records import (
 from objectd.objects import references
 from objectd.objects.buckets import Buckets
 from objectd.objects.checksums import NOTHING_DECLARED, Declared, checksum_mismatch, full_object
-from objectd.objects.classes import STANDARD
+from objectd.objects.classes import STANDARD, StorageClass
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.objects.core import Core
 from objectd.objects.current import Current, current, current_bucket, replace, require_unversioned
@@ -163,12 +163,16 @@ class Appends:
             size_bytes_max=OBJECT_PUT_BYTES_MAX,
             inline_bytes_max=-1 if ground.next else max(inline_bytes_max, -1),
             prefix=ground.payload,
-            kept=self._core.classes.of(ground.head) if ground.head else None,
+            kept=self._kept(ground),
         )
         if not ingested.size_bytes:
             await ingested.drop()
             raise InvalidOperation(_EMPTY)
         return ingested
+
+    def _kept(self, ground: _Ground) -> StorageClass:
+        classes = self._core.classes
+        return classes.named(STANDARD) if ground.head is None else classes.of(ground.head)
 
     async def _ground(self, wanted: _Wanted) -> _Ground:
         """What is there now. Raises if nothing can be appended to it."""
@@ -250,6 +254,8 @@ class Appends:
             found = await self._ground(wanted)
             if not found.is_like(ground):
                 raise OperationAborted("the object was replaced by another one of the same size")
+            if not self._kept(found).keeps_like(self._kept(ground)):
+                raise OperationAborted("the object got another storage class: try again")
             head = self._grown_head(wanted, found, ingested, version)
             if isinstance(source, InBlob) and found.next is not None:
                 part = Part(

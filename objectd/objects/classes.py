@@ -32,6 +32,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-gener
 ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
 
 ZSTD_LEVEL_MAX = 19
+RESTORE_SECONDS_MAX = 365 * 86_400.0
 
 
 @attrs.frozen
@@ -45,7 +46,9 @@ class ClassSettings:
         default=0, validator=[attrs.validators.ge(0), attrs.validators.le(ZSTD_LEVEL_MAX)]
     )
     archive: bool = False
-    restore_seconds: float = attrs.field(default=0.0, validator=attrs.validators.ge(0))
+    restore_seconds: float = attrs.field(
+        default=0.0, validator=[attrs.validators.ge(0), attrs.validators.le(RESTORE_SECONDS_MAX)]
+    )
 
 
 _COLD = ClassSettings(zstd_level=3)

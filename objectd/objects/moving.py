@@ -11,14 +11,15 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-gener
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TypeAlias
 
 import attrs
 from msgspec import structs
 from twisted.logger import Logger
 
-from objectd.errors import DamagedRecord, ObjectdError
+from objectd.errors import Conflict, DamagedBlob, DamagedRecord, ObjectdError
 from objectd.interfaces import Absent, At, Row
 from objectd.model import keys
 from objectd.model.codec import decode, encode, encode_object
@@ -134,6 +135,20 @@ async def _again(find: Find, batch: Batch, found: Version) -> Version:
     return now
 
 
+@asynccontextmanager
+async def _reading(core: Core, find: Find, found: Version) -> AsyncIterator[None]:
+    """Its files stay meanwhile. Raises `VersionChanged` if it has gone, and its rows with it."""
+    ticket = core.reads.begin()
+    try:
+        await _again(find, Batch(), found)
+        yield
+    except (DamagedBlob, DamagedRecord):
+        await _again(find, Batch(), found)
+        raise
+    finally:
+        core.reads.end(ticket)
+
+
 async def _move_row(core: Core, find: Find, found: Version, target: StorageClass) -> None:
     async def decide(batch: Batch) -> None:
         put_class(core, batch, await _again(find, batch, found), target)
@@ -152,12 +167,8 @@ async def _move_blob(
     if not isinstance(tail.source, InBlob):
         raise TypeError("there is no blob to move")
     content = Content(tail.source.blob, head.size_bytes, head.etag, tail.checksums)
-    ticket = core.reads.begin()
-    try:
-        await _again(find, Batch(), found)
+    async with _reading(core, find, found):
         ingested = await restaged(core, content, target, pace)
-    finally:
-        core.reads.end(ticket)
     salt = ingested.staged.salt if ingested.staged is not None else b""
     placement = Placement(
         account=bucket.owner,
@@ -227,11 +238,14 @@ class _Parts:
             raise
 
     async def _begin(self) -> At:
-        """The row of the upload as it is until all is over."""
+        """The row of the upload as it is until all is over. Raises `VersionChanged`."""
         batch = Batch()
         batch.expect(At(self.found.row_key, self.found.row.revision), Absent(self._row_key))
         batch.put(self._row_key, encode(self.upload))
-        return At(self._row_key, await shield(self.core.writer.commit(batch)))
+        try:
+            return At(self._row_key, await shield(self.core.writer.commit(batch)))
+        except Conflict:
+            raise VersionChanged from None
 
     async def _move_part(self, number: int, begun: At) -> None:
         core, bucket = self.core, self.found.bucket
@@ -262,17 +276,13 @@ class _Parts:
     async def _restaged(self, number: int) -> tuple[Part, Ingested]:
         """A part as it is, and its bytes as they are to be."""
         core, upload = self.core, self.source.upload
-        ticket = core.reads.begin()
-        try:
-            await _again(self.find, Batch(), self.found)
+        async with _reading(core, self.find, self.found):
             [row] = await core.metadata.get([keys.part(upload, number)])
             if row is None:
                 raise DamagedRecord(f"part {number} of upload {upload.hex()}", "missing")
             part = decode(Part, row.value)
             content = Content(part.blob, part.size_bytes, part.etag, part.checksums)
             return part, await restaged(core, content, self.target, self.pace)
-        finally:
-            core.reads.end(ticket)
 
     async def _finish(self, begun: At) -> None:
         """The last commit: the upload becomes the manifest of the version."""

@@ -117,6 +117,10 @@ class Sections(SynchronousTestCase):
                 "[classes.GLACIER] store: there is no section [stores.cold]; there are: none",
             ),
             (
+                "[classes.GLACIER]\nrestore_seconds = inf\n",
+                "[classes.GLACIER]: 'restore_seconds' must be <= 31536000.0: inf",
+            ),
+            (
                 "[classes.STANDARD_IA]\narchive = true\n",
                 "[classes.STANDARD_IA] archive: clients know only GLACIER and",
             ),

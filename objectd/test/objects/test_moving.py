@@ -204,7 +204,7 @@ class RaceTests(MovingCase):
         """A version that is replaced or deleted meanwhile is not brought back."""
         objects = self.beside().objects
         for key in ("large", "parts"):
-            for prefix in (keys.BLOBS, keys.CONTENTS):
+            for prefix in (keys.objects(0)[:1], keys.BLOBS, keys.CONTENTS):
                 for act in (
                     lambda key=key: self.ok(objects.put("photos", key, OTHER)),
                     lambda key=key: self.ok(objects.delete("photos", key)),
@@ -228,6 +228,23 @@ class RaceTests(MovingCase):
                 begin(self.store.collector.run_to_rest())
 
             self.failureResultOf(self.moving(key, act, keys.CONTENTS), VersionChanged)
+            self.assert_clean()
+
+    def test_collected_before_it_is_read(self) -> None:
+        """A version that is gone, rows and all, when its bytes are looked for is not damaged."""
+        for key, prefix in (("large", keys.BLOBS), ("parts", keys.BLOBS), ("parts", keys.PARTS)):
+            self.put("large", LARGE, None)
+            self.put_in_parts("parts", [SOFT, OTHER], None)
+
+            async def act(key: str = key) -> None:
+                self.ok(self.beside().objects.delete("photos", key))
+                begin(self.store.collector.run_to_rest())
+
+            self.metadata.before(prefix, act)
+            core = self.store.core
+            target = core.classes.named("GLACIER")
+            self.refused(VersionChanged, move_class(core, self.find(key), target, self.pace))
+            self.metadata.calm()
             self.assert_clean()
 
     def test_amended(self) -> None:

@@ -18,9 +18,12 @@ from objectd.errors import (
     StoreFailed,
     StoreFull,
 )
+from objectd.objects.encryption import EncryptionWanted
 from objectd.objects.store import ObjectStore
 from objectd.testing.simulation.beliefs import BUCKETS, KEYS, Beliefs
+from objectd.testing.simulation.keys import STORES_KEY
 from objectd.testing.simulation.schedule import Process
+from objectd.testing.simulation.storage_classes import any_class
 
 _T = TypeVar("_T")
 
@@ -130,12 +133,21 @@ class Asker:
         return self.random.choices(BUCKETS, (4, 1))[0], self.random.choices(KEYS, (6, 2, 1))[0]
 
     def data(self) -> bytes:
-        """Small, or large and perhaps what others store too."""
+        """Small, or large and perhaps what others store too; now and then it would get smaller
+        if it were compressed."""
         if self.schedule.chance(0.25):
             return b"small" * self.random.randint(0, 1)
+        times = 3 if self.schedule.chance(0.25) else 1
         if self.schedule.chance(0.7):
-            return b"what many have in common %d" % self.random.randint(0, 1)
-        return b"something large that nobody else has %d" % self.beliefs.next_operation()
+            return b"what many have in common %d" % self.random.randint(0, 1) * times
+        return b"something large that nobody else has %d" % self.beliefs.next_operation() * times
+
+    def storage_class(self) -> str:
+        return any_class(self.random)
+
+    def encryption(self) -> EncryptionWanted | None:
+        """Seldom: most of what is known of blobs and manifests is the same of encrypted ones."""
+        return STORES_KEY if self.schedule.chance(0.1) else None
 
 
 async def done(work: Awaitable[object]) -> bool:

@@ -6,8 +6,12 @@ import attrs
 
 from objectd.model.records import ObjectHead, ObjectTail
 from objectd.objects.checksums import multipart_etag
+from objectd.objects.classes import STANDARD
+from objectd.objects.encryption import CustomerKey
+from objectd.objects.ids import VersionId
 from objectd.testing.simulation.history import Register, Violated, Write
 from objectd.testing.simulation.schedule import Schedule
+from objectd.testing.simulation.storage_classes import ClassBeliefs
 
 BUCKETS = ("photos", "logs")
 KEYS = ("a", "a/b", "b")
@@ -18,15 +22,17 @@ PartList = tuple[tuple[int, str], ...]
 @attrs.frozen
 class Value:
     """What one write stores: `operation` goes with it as metadata, and is None where that of
-    the object that was there stays with it."""
+    the object that was there stays with it; so does its `storage_class`. `other_etag` is that
+    of a copy if its bytes were stored anew."""
 
     operation: int | None
     etag: str
     data: bytes
+    storage_class: str | None = None
+    other_etag: str = ""
 
-    def is_shown_by(self, head: ObjectHead, tail: ObjectTail) -> bool:
-        is_own = self.operation is None or tail.metadata == {"op": str(self.operation)}
-        return is_own and head.etag == self.etag
+    def has_etag(self, etag: str) -> bool:
+        return etag in (self.etag, self.other_etag)
 
 
 @attrs.define(eq=False)
@@ -95,6 +101,7 @@ class KnownUpload:
     is_aborted: bool = False
     started: int = 0
     may_be_over: bool = False
+    storage_class: str = STANDARD
 
     def completion(
         self, listed: PartList, register: Register[Value | None], now: int
@@ -103,7 +110,7 @@ class KnownUpload:
         if listed not in self.completions:
             etag = multipart_etag([etag for _, etag in listed])
             data = b"".join(self.data[etag] for _, etag in listed)
-            value = Value(self.operation, etag, data)
+            value = Value(self.operation, etag, data, self.storage_class)
             self.completions[listed] = Completion(register.begin(value, now))
         return self.completions[listed]
 
@@ -120,12 +127,20 @@ class KnownUpload:
 
 @attrs.frozen
 class KnownVersion:
-    """A version that was put, or a delete marker (`data` is None), and whether it is there."""
+    """A version that was put, or a delete marker (`data` is None), and whether it is there. To
+    read it takes the key of a customer who has one."""
 
     key: str
     id: str
     data: bytes | None
     register: Register[bool]
+    customer_key: CustomerKey | None = None
+    tags: Register[str] = attrs.field(factory=lambda: Register("tags", ""))
+
+    @property
+    def uid(self) -> bytes:
+        parsed = VersionId.parse(self.id)
+        return parsed.uid if parsed is not None else b""
 
 
 class Beliefs:
@@ -140,9 +155,20 @@ class Beliefs:
             for key in KEYS
         }
         self.uploads: list[KnownUpload] = []
+        self.uploads_end = False
+        """Whether some end by themselves: as abandoned."""
         self.versions: dict[tuple[str, str], KnownVersion] = {}
+        self.classes = ClassBeliefs()
         self.counts: dict[str, int] = {}
         self._operations = 0
+
+    def is_shown(self, value: Value | None, head: ObjectHead, tail: ObjectTail) -> bool:
+        """Whether what a read shows is what this write has stored."""
+        if value is None or not value.has_etag(head.etag):
+            return False
+        if value.operation is not None and tail.metadata != {"op": str(value.operation)}:
+            return False
+        return value.storage_class in (None, self.classes.first(head))
 
     def next_operation(self) -> int:
         self._operations += 1

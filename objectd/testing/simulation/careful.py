@@ -6,15 +6,19 @@ import hashlib
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred
 
 from objectd.errors import (
     AnswerLost,
     BucketNotFound,
+    InvalidOperation,
+    ObjectArchived,
     ObjectNotFound,
     PreconditionFailed,
 )
 from objectd.objects.appending import appended_etag
+from objectd.objects.classes import STANDARD
 from objectd.objects.conditions import NO_CONDITIONS, Conditions
 from objectd.testing.simulation.asking import Asker, Body, Undecided, done
 from objectd.testing.simulation.beliefs import KEYS, Value
@@ -34,24 +38,28 @@ class CarefulClient:
     async def put_new(self) -> None:
         bucket, key = self._ask.place()
         value = self._value()
-        work = self._ask.store.objects.put(
-            bucket, key, self._body(value.data), metadata=_metadata(value), conditions=_NEW
-        )
-        await self._write("put new", bucket, key, None, value, work)
+        await self._write("put new", bucket, key, None, value, self._put(bucket, key, value, _NEW))
 
     async def put_over(self) -> None:
         bucket, key = self._ask.place()
         seen = await self.look(bucket, key)
         if seen is not None:
             value = self._value()
-            work = self._ask.store.objects.put(
-                bucket,
-                key,
-                self._body(value.data),
-                metadata=_metadata(value),
-                conditions=still(seen),
-            )
+            work = self._put(bucket, key, value, still(seen))
             await self._write("put over", bucket, key, seen, value, work)
+
+    def _put(
+        self, bucket: str, key: str, value: Value, conditions: Conditions
+    ) -> Coroutine[Deferred[Any], Any, object]:
+        return self._ask.store.objects.put(
+            bucket,
+            key,
+            self._body(value.data),
+            metadata=_metadata(value),
+            conditions=conditions,
+            encryption=self._ask.encryption(),
+            storage_class=value.storage_class or STANDARD,
+        )
 
     async def delete(self) -> None:
         bucket, key = self._ask.place()
@@ -63,7 +71,7 @@ class CarefulClient:
     async def append(self) -> None:
         bucket, key = self._ask.place()
         seen = await self.look(bucket, key)
-        longer = self._value()
+        longer = attrs.evolve(self._value(), storage_class=STANDARD)
         data, own, conditions = longer.data, _metadata(longer), _NEW
         if seen is not None:
             etag = appended_etag(seen.etag, longer.etag)
@@ -151,6 +159,9 @@ class CarefulClient:
         except PreconditionFailed:
             expected = is_something if seen is None else is_other_than(seen)
             self._refuse(what, register, start, [write], expected)
+        except (InvalidOperation, ObjectArchived) as error:
+            # Nothing is appended to what is encrypted, or cannot be read.
+            ask.refuse(f"{what}: {type(error).__name__}", [write])
         else:
             if answer:
                 expected = is_nothing if seen is None else is_like(seen)
@@ -178,17 +189,19 @@ class CarefulClient:
         shown: list[Value] = []
 
         def recognise(value: Value | None) -> bool:
-            if value is None or not value.is_shown_by(found.head, found.tail):
+            if value is None or not ask.beliefs.is_shown(value, found.head, found.tail):
                 return False
             shown.append(value)
             return True
 
+        ask.beliefs.classes.observe(found.head, start, ask.now)
         register.observe(recognise, start, ask.now, f"{found.etag} was seen")
-        return shown[0]
+        return attrs.evolve(shown[0], etag=found.etag, other_etag="")
 
     def _value(self) -> Value:
         data = self._ask.data() or b"little"
-        return Value(self._ask.beliefs.next_operation(), hashlib.md5(data).hexdigest(), data)
+        etag, storage_class = hashlib.md5(data).hexdigest(), self._ask.storage_class()
+        return Value(self._ask.beliefs.next_operation(), etag, data, storage_class)
 
     def _body(self, data: bytes) -> Body:
         return Body(self._ask.process, data, self._ask.schedule.chance(BROKEN_BODY_PROBABILITY))
@@ -211,8 +224,9 @@ def is_something(value: Value | None) -> bool:
 
 
 def is_like(seen: Value) -> Callable[[Value | None], bool]:
-    return lambda value: value is not None and value.etag == seen.etag
+    return lambda value: value is not None and value.has_etag(seen.etag)
 
 
 def is_other_than(seen: Value) -> Callable[[Value | None], bool]:
-    return lambda value: value is not None and value.etag != seen.etag
+    """Of a copy nobody may know which of two ETags it has."""
+    return lambda value: value is not None and (value.etag != seen.etag or bool(value.other_etag))

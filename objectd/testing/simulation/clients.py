@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 
+from objectd.digests import digest_of
 from objectd.errors import (
     AnswerLost,
     BucketAlreadyOwnedByYou,
@@ -12,11 +13,14 @@ from objectd.errors import (
     BucketNotFound,
     EntityTooSmall,
     InvalidPart,
+    ObjectArchived,
     ObjectNotFound,
     UploadNotFound,
 )
+from objectd.model.records import DefaultEncryption, ObjectHead, Scheme
 from objectd.objects.completing import ListedPart
 from objectd.objects.object import OpenObject
+from objectd.objects.upload_listing import UploadId
 from objectd.testing.simulation.asking import REFUSED, Asker, Body, done
 from objectd.testing.simulation.beliefs import (
     BUCKETS,
@@ -29,6 +33,9 @@ from objectd.testing.simulation.beliefs import (
 from objectd.testing.simulation.careful import CarefulClient
 from objectd.testing.simulation.copies import CopyClient
 from objectd.testing.simulation.history import Register, Violated
+from objectd.testing.simulation.moves import MoveClient
+from objectd.testing.simulation.restores import RestoreClient
+from objectd.testing.simulation.storage_classes import ARCHIVES
 from objectd.testing.simulation.versions import VersionClient
 
 PART_NUMBERS = (1, 2, 3)
@@ -45,9 +52,10 @@ class Client:
     def __init__(self, ask: Asker) -> None:
         self._random = ask.random
         objects, buckets, careful = ObjectClient(ask), BucketClient(ask), CarefulClient(ask)
-        copies = CopyClient(ask, careful)
+        versions, moves = VersionClient(ask), MoveClient(ask)
+        copies = CopyClient(ask, careful, versions)
         uploads = UploadClient(ask, copies)
-        versions = VersionClient(ask)
+        restores = RestoreClient(ask, versions)
         self._operations: tuple[tuple[Operation, int], ...] = (
             (objects.put, 30),
             (objects.get_any, 24),
@@ -56,6 +64,7 @@ class Client:
             (objects.list, 6),
             (buckets.create_any, 8),
             (buckets.delete, 3),
+            (buckets.encrypt, 2),
             (uploads.create, 8),
             (uploads.put_part, 26),
             (uploads.complete, 18),
@@ -66,6 +75,7 @@ class Client:
             (careful.append, 16),
             (careful.rename, 10),
             (copies.copy, 14),
+            (copies.keep, 8),
             (uploads.copy_part, 8),
             (versions.put, 20),
             (versions.restore, 4),
@@ -76,6 +86,9 @@ class Client:
             (versions.read_current, 6),
             (versions.list, 6),
             (versions.switch, 3),
+            (moves.move_current, 16),
+            (moves.move_kept, 14),
+            (restores.restore, 6),
         )
 
     async def run(self, operations: int) -> None:
@@ -92,10 +105,18 @@ class ObjectClient:
         ask = self._ask
         bucket, key = ask.place()
         data, operation = ask.data(), ask.beliefs.next_operation()
-        value = Value(operation, hashlib.md5(data).hexdigest(), data)
+        storage_class = ask.storage_class()
+        value = Value(operation, hashlib.md5(data).hexdigest(), data, storage_class)
         body = Body(ask.process, data, ask.schedule.chance(BROKEN_BODY_PROBABILITY))
         write = ask.beliefs.objects[bucket, key].begin(value, ask.now)
-        work = ask.store.objects.put(bucket, key, body, metadata={"op": str(operation)})
+        work = ask.store.objects.put(
+            bucket,
+            key,
+            body,
+            metadata={"op": str(operation)},
+            encryption=ask.encryption(),
+            storage_class=storage_class,
+        )
         await ask.write("put", bucket, [write], work)
 
     async def get_any(self) -> None:
@@ -116,6 +137,9 @@ class ObjectClient:
         except BucketNotFound:
             ask.observe_bucket(bucket, False, start)
             ask.beliefs.count("get: no bucket")
+        except ObjectArchived:
+            register.observe(lambda v: v is not None, start, ask.now, "is archived")
+            ask.beliefs.count("get: archived")
         except AnswerLost:
             ask.beliefs.count("get: answer lost")
         else:
@@ -129,10 +153,11 @@ class ObjectClient:
     async def _read(self, register: Register[Value | None], opened: OpenObject, start: int) -> None:
         ask = self._ask
         head, tail = opened.object.head, opened.object.tail
+        ask.beliefs.classes.observe_reading(head, tail, start, ask.now)
         shown: list[Value] = []
 
         def recognise(value: Value | None) -> bool:
-            if value is None or not value.is_shown_by(head, tail):
+            if value is None or not ask.beliefs.is_shown(value, head, tail):
                 return False
             shown.append(value)
             return True
@@ -150,7 +175,15 @@ class ObjectClient:
             await ask.process.pause(f"is slow to read {register.name}")
         if data != expected[first:]:
             raise Violated(f"{register.name}: read {data!r}, not {expected[first:]!r}")
+        for checksum in tail.checksums:
+            is_whole = checksum.kind == "FULL_OBJECT"
+            if is_whole and digest_of(checksum.algorithm, expected) != checksum.value:
+                raise Violated(f"{register.name}: {checksum} is not that of {expected!r}")
         ask.beliefs.count(f"get: {type(tail.source).__name__}")
+        if tail.encryption is not None:
+            ask.beliefs.count("get: encrypted")
+        if head.storage_class in ARCHIVES:
+            ask.beliefs.count("get: restored")
 
     async def delete(self) -> None:
         ask = self._ask
@@ -170,22 +203,24 @@ class ObjectClient:
     async def list(self) -> None:
         ask, start = self._ask, self._ask.now
         bucket, _ = ask.place()
-        etags: dict[str, str | None] = dict.fromkeys(KEYS)
+        heads: dict[str, ObjectHead | None] = dict.fromkeys(KEYS)
         position: bytes | None = b""
         try:
             while position is not None:
                 page = await ask.store.listings.objects(
                     bucket, position=position, entries_max=ask.random.randint(1, 4)
                 )
-                etags |= {listed.key: listed.head.etag for listed in page.objects}
+                heads |= {listed.key: listed.head for listed in page.objects}
                 position = page.next_position
         except (BucketNotFound, AnswerLost):
             ask.beliefs.count("list: failed")
             return
-        for key, etag in etags.items():
+        for key, head in heads.items():
             ask.beliefs.objects[bucket, key].observe(
-                _has_etag(etag), start, ask.now, f"was listed with ETag {etag}"
+                _is_listed_as(head), start, ask.now, f"was listed as {head}"
             )
+            if head is not None:
+                ask.beliefs.classes.observe(head, start, ask.now)
         ask.beliefs.count("list")
 
 
@@ -212,6 +247,12 @@ class BucketClient:
             ask.observe_bucket(name, True, start)
         except REFUSED as error:
             ask.refuse(f"create bucket: {type(error).__name__}", [write])
+
+    async def encrypt(self) -> None:
+        """Have one of them encrypt what comes from now on, or not."""
+        scheme = Scheme.SSE_S3 if self._ask.schedule.chance(0.5) else None
+        work = self._ask.store.bucket_encryption.put(BUCKETS[-1], DefaultEncryption(scheme))
+        await self._ask.write("encrypt bucket", BUCKETS[-1], [], done(work))
 
     async def delete(self) -> None:
         ask, start = self._ask, self._ask.now
@@ -241,16 +282,30 @@ class UploadClient:
     async def create(self) -> None:
         ask, start = self._ask, self._ask.now
         bucket, key = ask.place()
-        operation = ask.beliefs.next_operation()
-        work = ask.store.uploads.create(bucket, key, metadata={"op": str(operation)})
+        operation, storage_class = ask.beliefs.next_operation(), ask.storage_class()
+        work = ask.store.uploads.begin(
+            bucket,
+            key,
+            metadata={"op": str(operation)},
+            encryption=ask.encryption(),
+            storage_class=storage_class,
+        )
         created = await ask.write("create upload", bucket, [], work)
         if created is not None:
-            upload_id = created.text()
+            upload_id = UploadId(created.started_us, created.upload).text()
             parts = {
                 number: Register[PartValue | None](f"part {number} of {upload_id}", None)
                 for number in PART_NUMBERS
             }
-            known = KnownUpload(bucket, key, upload_id, operation, parts, started=start)
+            known = KnownUpload(
+                bucket,
+                key,
+                upload_id,
+                operation,
+                parts,
+                started=start,
+                storage_class=storage_class,
+            )
             ask.beliefs.uploads.append(known)
 
     async def put_part(self) -> None:
@@ -269,7 +324,8 @@ class UploadClient:
         except UploadNotFound:
             ask.refuse("put part: no upload", [write])
             bucket = ask.beliefs.buckets[upload.bucket]
-            if not upload.may_be_over and not bucket.may_have_become(False, upload.started):
+            is_over = upload.may_be_over or ask.beliefs.uploads_end
+            if not is_over and not bucket.may_have_become(False, upload.started):
                 raise Violated(f"upload {upload.id} is gone, and nobody ended it") from None
 
     async def copy_part(self) -> None:
@@ -336,9 +392,15 @@ class UploadClient:
     def _observe_parts(self, upload: KnownUpload, listed: PartList, start: int) -> None:
         for number, etag in listed:
             upload.parts[number].observe(
-                _has_etag(etag), start, self._ask.now, "was part of a completed object"
+                _is_part(etag), start, self._ask.now, "was part of a completed object"
             )
 
 
-def _has_etag(etag: str | None) -> Callable[[Value | PartValue | None], bool]:
-    return lambda value: (value.etag if value is not None else None) == etag
+def _is_part(etag: str) -> Callable[[PartValue | None], bool]:
+    return lambda value: value is not None and value.etag == etag
+
+
+def _is_listed_as(head: ObjectHead | None) -> Callable[[Value | None], bool]:
+    if head is None:
+        return lambda value: value is None
+    return lambda value: value is not None and value.has_etag(head.etag)

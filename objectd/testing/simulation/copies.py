@@ -5,7 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 
-from objectd.errors import BucketNotFound, ObjectNotFound, PreconditionFailed, UploadNotFound
+from objectd.errors import (
+    BucketNotFound,
+    ObjectArchived,
+    ObjectNotFound,
+    PreconditionFailed,
+    UploadNotFound,
+)
 from objectd.objects.copy_source import ObjectName
 from objectd.objects.copying import Overrides
 from objectd.testing.simulation.asking import REFUSED, Asker, Undecided
@@ -18,15 +24,17 @@ from objectd.testing.simulation.careful import (
     still,
 )
 from objectd.testing.simulation.history import Violated
+from objectd.testing.simulation.versions import BUCKET, VersionClient
 
 
 class CopyClient:
     """Looks at a source, and copies it if it is still that: so it is known beforehand which
     bytes a copy will have."""
 
-    def __init__(self, ask: Asker, careful: CarefulClient) -> None:
+    def __init__(self, ask: Asker, careful: CarefulClient, versions: VersionClient) -> None:
         self._ask = ask
         self._look = careful.look
+        self._versions = versions
 
     async def copy(self) -> None:
         """Now and then onto itself, which only changes the metadata."""
@@ -35,7 +43,15 @@ class CopyClient:
         seen = await self._look(*source)
         if seen is None:
             return
-        copied = Value(ask.beliefs.next_operation(), seen.etag, seen.data)
+        storage_class = ask.storage_class()
+        md5 = hashlib.md5(seen.data).hexdigest()
+        copied = Value(
+            ask.beliefs.next_operation(),
+            seen.etag,
+            seen.data,
+            storage_class,
+            other_etag=md5 if md5 != seen.etag else "",
+        )
         write = ask.beliefs.objects[target].begin(copied, ask.now)
         algorithm = "SHA256" if ask.schedule.chance(0.2) else ""
 
@@ -43,13 +59,42 @@ class CopyClient:
             await ask.store.copies.copy(
                 source,
                 target,
-                own=Overrides(metadata={"op": str(copied.operation)}),
+                own=Overrides(metadata={"op": str(copied.operation)}, storage_class=storage_class),
                 source_conditions=still(seen),
                 checksum_algorithm=algorithm,
+                encryption=ask.encryption(),
             )
             return True
 
         await self._ask_for("copy", source, seen, target.bucket, write, work)
+
+    async def keep(self) -> None:
+        """Copy an object into the bucket that keeps versions."""
+        ask, source = self._ask, ObjectName(*self._ask.place())
+        key, wanted = self._versions.any_key(), self._versions.wanted()
+        seen = await self._look(*source)
+        if seen is None:
+            return
+        work = ask.store.copies.copy(
+            source,
+            ObjectName(BUCKET, key),
+            own=Overrides(storage_class=ask.storage_class()),
+            source_conditions=still(seen),
+            encryption=wanted,
+        )
+        try:
+            made = await ask.change("keep", [], work)
+        except (
+            BucketNotFound,
+            ObjectArchived,
+            ObjectNotFound,
+            PreconditionFailed,
+            *REFUSED,
+        ) as error:
+            ask.beliefs.count(f"keep: {type(error).__name__}")
+        else:
+            if made is not None:
+                self._versions.learn(key, made.version_id, seen.data, wanted)
 
     async def copy_part(self, upload: KnownUpload, number: int) -> None:
         """All of a source, or its first half."""
@@ -83,7 +128,8 @@ class CopyClient:
         except UploadNotFound:
             ask.refuse("copy part: no upload", [write])
             bucket = ask.beliefs.buckets[upload.bucket]
-            if not upload.may_be_over and not bucket.may_have_become(False, upload.started):
+            is_over = upload.may_be_over or ask.beliefs.uploads_end
+            if not is_over and not bucket.may_have_become(False, upload.started):
                 raise Violated(f"upload {upload.id} is gone, and nobody ended it") from None
 
     async def _ask_for(
@@ -112,7 +158,7 @@ class CopyClient:
         except PreconditionFailed:
             ask.refuse(f"{what}: condition", [write])
             register.observe(is_other_than(seen), start, ask.now, f"refused {what}")
-        except REFUSED as error:
+        except (ObjectArchived, *REFUSED) as error:
             ask.refuse(f"{what}: {type(error).__name__}", [write])
         else:
             if is_done:

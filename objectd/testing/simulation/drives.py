@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
 import attrs
+from blake3 import blake3
 from zope.interface import implementer
 
 from objectd.errors import DamagedBlob, StoreFailed, StoreFull
@@ -162,7 +162,7 @@ class DriveAccess:
         return None
 
     def digest(self, data: bytes) -> bytes:
-        return hashlib.blake2b(data, key=self._disk.digest_key, digest_size=32).digest()
+        return blake3(data, key=self._disk.digest_key).digest()
 
     async def step(self, label: str, action: Callable[[], None]) -> None:
         """A step that may fail instead."""

@@ -20,6 +20,12 @@ LONG_DELAY_PROBABILITY = 0.08
 
 LONG_DELAY_FACTOR = 25.0
 
+EPOCH_US = 1_700_000_000_000_000
+"""What the wall clock shows at the first step. Each step takes a microsecond."""
+
+STEP_BACK_US = 5_000
+"""So far the wall clock may be behind."""
+
 
 class ProcessDied(Exception):
     """What the code of a dead process gets from everything that it waits for."""

@@ -12,19 +12,24 @@ from objectd.errors import (
     AnswerLost,
     BucketAlreadyOwnedByYou,
     BucketNotFound,
+    CustomerKeyMissing,
     InvalidOperation,
+    ObjectArchived,
     ObjectdError,
     ObjectNotFound,
     VersionIsDeleteMarker,
     VersionNotFound,
 )
 from objectd.objects.copy_source import ObjectName
+from objectd.objects.copying import Overrides
 from objectd.objects.deleting import Unwanted
+from objectd.objects.encryption import EncryptionWanted
 from objectd.objects.ids import NULL
 from objectd.objects.object import OpenObject
-from objectd.testing.simulation.asking import REFUSED, Asker, Body, done
+from objectd.testing.simulation.asking import REFUSED, Asker, Body, Undecided, done
 from objectd.testing.simulation.beliefs import KEYS, KnownVersion
-from objectd.testing.simulation.history import Register, Violated, Write
+from objectd.testing.simulation.history import Register, Violated
+from objectd.testing.simulation.keys import CUSTOMERS_KEY, STORES_KEY
 
 _T = TypeVar("_T")
 
@@ -55,33 +60,48 @@ class VersionClient:
         return self._ask.store.buckets.set_versioning(BUCKET, enabled=enabled)
 
     async def put(self) -> None:
-        key, data = self._key(), self._ask.data()
+        key, data = self.any_key(), self._ask.data()
         body = Body(self._ask.process, data, broken=False)
-        made = await self._change("put kept", self._ask.store.objects.put(BUCKET, key, body))
+        wanted = self.wanted()
+        work = self._ask.store.objects.put(
+            BUCKET, key, body, encryption=wanted, storage_class=self._ask.storage_class()
+        )
+        made = await self._change("put kept", work)
         if made is not None:
-            self._learn(key, made.version_id, data)
+            self.learn(key, made.version_id, data, wanted)
 
     async def restore(self) -> None:
         """Bring an older version back, by a copy onto its own key."""
         known = self._any_known()
         if known is None or known.data is None:
             return
-        name, start = ObjectName(BUCKET, known.key), self._ask.now
-        work = self._ask.store.copies.copy(name, name, source_version=known.id)
+        name, start, wanted = ObjectName(BUCKET, known.key), self._ask.now, self.wanted()
+        work = self._ask.store.copies.copy(
+            name,
+            name,
+            source_version=known.id,
+            own=Overrides(storage_class=self._ask.storage_class()),
+            encryption=wanted,
+            source_customer_key=known.customer_key,
+        )
         try:
             made = await self._change("restore", work)
         except VersionNotFound:
             self._observe(known, False, start, "was not there to be copied")
+        except ObjectArchived:
+            self._observe_archived(known, start)
         else:
             if made is not None:
-                self._learn(known.key, made.version_id, known.data)
+                copied = self.learn(known.key, made.version_id, known.data, wanted)
+                if copied is not None:
+                    copied.tags.begin(made.tail.tags.get("n", ""), start).acknowledge(start)
 
     async def delete(self) -> None:
         """Put a delete marker."""
-        key = self._key()
+        key = self.any_key()
         deleted = await self._change("delete kept", self._ask.store.objects.delete(BUCKET, key))
         if deleted is not None:
-            self._learn(key, deleted.version_id, None)
+            self.learn(key, deleted.version_id, None)
 
     async def delete_versions(self) -> None:
         """A few at once, in more than one commit if two are of one key: then some may be gone
@@ -92,7 +112,7 @@ class VersionClient:
         writes = [known.register.begin(False, ask.now) for known in doomed]
         unwanted = [Unwanted(known.key, known.id) for known in doomed]
         if ask.schedule.chance(0.3):
-            unwanted.append(Unwanted(self._key(), NULL))
+            unwanted.append(Unwanted(self.any_key(), NULL))
         if not unwanted:
             return
         results = await self._change(
@@ -110,32 +130,41 @@ class VersionClient:
         known, start = self._any_known(), self._ask.now
         if known is None:
             return
-        tags = {"n": str(self._ask.beliefs.next_operation())}
-        work = self._ask.store.tags.put(BUCKET, known.key, tags, version_id=known.id)
+        tag = str(self._ask.beliefs.next_operation())
+        work = self._ask.store.tags.put(BUCKET, known.key, {"n": tag}, version_id=known.id)
+        write = known.tags.begin(tag, start)
         try:
-            await self._change("tag", work)
+            await self._change("tag", done(work), [write])
         except VersionNotFound:
+            self._ask.refuse("tag: not found", [write])
             self._observe(known, False, start, "was not there to be tagged")
         except VersionIsDeleteMarker:
+            self._ask.refuse("tag: marker", [write])
             self._observe(known, known.data is None, start, "is a delete marker")
 
     async def read_any(self) -> None:
         known = self._any_known()
         if known is not None:
-            await self._read_version(known)
+            await self.read(known)
 
     async def read_current(self) -> None:
         """What is current is a version that is there."""
-        ask, key, start = self._ask, self._key(), self._ask.now
+        ask, key, start = self._ask, self.any_key(), self._ask.now
         try:
             opened = await ask.store.objects.get(BUCKET, key)
-        except (ObjectNotFound, BucketNotFound, AnswerLost) as error:
+        except (
+            ObjectNotFound,
+            BucketNotFound,
+            CustomerKeyMissing,
+            ObjectArchived,
+            AnswerLost,
+        ) as error:
             ask.beliefs.count(f"read current: {type(error).__name__}")
             return
         known = ask.beliefs.versions.get((key, opened.object.version_id))
         if known is not None:
             self._observe(known, True, start, "was current")
-        await self._compare(opened, known)
+        await self._compare(opened, known, start)
 
     async def list(self) -> None:
         """Every version that was there all the time is listed, once."""
@@ -166,14 +195,18 @@ class VersionClient:
     async def read_everything(self) -> None:
         await self.list()
         for known in list(self._ask.beliefs.versions.values()):
-            await self._read_version(known)
+            await self.read(known)
 
-    async def _read_version(self, known: KnownVersion) -> None:
+    async def read(self, known: KnownVersion) -> None:
         ask, start = self._ask, self._ask.now
         try:
-            opened = await ask.store.objects.get(BUCKET, known.key, version_id=known.id)
+            opened = await ask.store.objects.get(
+                BUCKET, known.key, version_id=known.id, customer_key=known.customer_key
+            )
         except VersionNotFound:
             self._observe(known, False, start, "was not found")
+        except ObjectArchived:
+            self._observe_archived(known, start)
         except VersionIsDeleteMarker:
             if known.data is not None:
                 raise Violated(f"{known.register.name} has become a marker") from None
@@ -182,10 +215,15 @@ class VersionClient:
             ask.beliefs.count("read version: answer lost")
         else:
             self._observe(known, True, start, "was read")
-            await self._compare(opened, known)
+            await self._compare(opened, known, start)
             ask.beliefs.count("read version")
 
-    async def _compare(self, opened: OpenObject, known: KnownVersion | None) -> None:
+    async def _compare(self, opened: OpenObject, known: KnownVersion | None, start: int) -> None:
+        now, head, tail = self._ask.now, opened.object.head, opened.object.tail
+        self._ask.beliefs.classes.observe_reading(head, tail, start, now)
+        if known is not None:
+            tag = tail.tags.get("n", "")
+            known.tags.observe(lambda value: value == tag, start, now, f"tag {tag} was read")
         try:
             data = await opened.read()
         except AnswerLost:
@@ -198,7 +236,7 @@ class VersionClient:
         self,
         what: str,
         work: Coroutine[Deferred[Any], Any, _T],
-        writes: Sequence[Write[bool]] = (),
+        writes: Sequence[Undecided] = (),
         *,
         is_one_commit: bool = True,
     ) -> _T | None:
@@ -208,21 +246,36 @@ class VersionClient:
             self._ask.refuse(f"{what}: {type(error).__name__}", writes if is_one_commit else ())
         return None
 
-    def _learn(self, key: str, name: str, data: bytes | None) -> None:
+    def learn(
+        self, key: str, name: str, data: bytes | None, wanted: EncryptionWanted | None = None
+    ) -> KnownVersion | None:
         """A null version may be another one later, so nothing is believed of it."""
-        if name and name != NULL:
-            register = Register(f"version {name} of {key}", True)
-            known = KnownVersion(key, name, data, register)
-            if self._ask.beliefs.versions.setdefault((key, name), known) is not known:
-                raise Violated(f"two versions have the id {name}")
+        if not name or name == NULL:
+            return None
+        customer_key = wanted.customer_key if wanted is not None else None
+        register = Register(f"version {name} of {key}", True)
+        known = KnownVersion(key, name, data, register, customer_key)
+        if self._ask.beliefs.versions.setdefault((key, name), known) is not known:
+            raise Violated(f"two versions have the id {name}")
+        return known
 
     def _observe(self, known: KnownVersion, is_there: bool, start: int, what: str) -> None:
         known.register.observe(lambda value: value is is_there, start, self._ask.now, what)
+
+    def _observe_archived(self, known: KnownVersion, start: int) -> None:
+        """It is there, and may not be read."""
+        self._observe(known, True, start, "is archived")
+        self._ask.beliefs.classes.observe_refusal(known.uid, start, self._ask.now)
+        self._ask.beliefs.count("read version: archived")
+
+    def wanted(self) -> EncryptionWanted | None:
+        """Seldom anything: for the store's key, or a customer's."""
+        return self._ask.random.choices((None, STORES_KEY, CUSTOMERS_KEY), (8, 1, 1))[0]
 
     def _any_known(self) -> KnownVersion | None:
         """One of the youngest, so that many clients meet at it."""
         versions = list(self._ask.beliefs.versions.values())
         return self._ask.random.choice(versions[-5:]) if versions else None
 
-    def _key(self) -> str:
+    def any_key(self) -> str:
         return self._ask.random.choices(KEYS, (6, 2, 1))[0]

@@ -42,8 +42,18 @@ from objectd.testing.simulation.beliefs import Beliefs
 from objectd.testing.simulation.clients import BucketClient, Client, ObjectClient
 from objectd.testing.simulation.drives import DriveAccess, Drives
 from objectd.testing.simulation.history import Violated
+from objectd.testing.simulation.keys import KeyAccess, Keys
 from objectd.testing.simulation.metadata import Connection, Line, MetadataOwner
-from objectd.testing.simulation.schedule import Process, ProcessDied, Schedule, StepClock
+from objectd.testing.simulation.placing import check_places
+from objectd.testing.simulation.schedule import (
+    EPOCH_US,
+    STEP_BACK_US,
+    Process,
+    ProcessDied,
+    Schedule,
+    StepClock,
+)
+from objectd.testing.simulation.storage_classes import CLASSES, COLD
 from objectd.testing.simulation.versions import VersionClient
 
 UPTIME = Uptime("simulated", 0)
@@ -53,10 +63,13 @@ STEPS_MAX = 60_000
 CACHE_BYTES_MAX = 8000
 """Some ten rows."""
 
-SETTINGS = ObjectSettings(inline_bytes_max=8, part_bytes_min=1, commit_attempts_max=8)
+SETTINGS = ObjectSettings(
+    inline_bytes_max=8, part_bytes_min=1, commit_attempts_max=8, lifecycle_day_seconds=0.001
+)
 _AGAIN_AND_AGAIN = (
     JournalKind.OBJECT_RENAMED_FROM,
     JournalKind.OBJECT_RENAMED_TO,
+    JournalKind.OBJECT_RESTORED,
     JournalKind.OBJECT_TAGGED,
     JournalKind.OBJECT_TRANSITIONED,
 )
@@ -101,7 +114,9 @@ class Worker(Process):
             self.connection, world.owner.slots, bytes_max=CACHE_BYTES_MAX
         )
         self.blobs = DriveAccess(world.drives, self, failure=faults.drive_failure)
-        self.further: dict[str, IBlobStore] = {}  # for worlds that have more than `drives`
+        cold = DriveAccess(world.cold, self, failure=faults.drive_failure)
+        self.stores: dict[str, IBlobStore] = {COLD: cold}
+        self.key_manager = KeyAccess(world.keys, self)
         self.clock = StepClock(self)
         self.incarnation: int | None = None
         self.store: ObjectStore | None = None
@@ -120,7 +135,9 @@ class Worker(Process):
             uptime=lambda: UPTIME,
             random_bytes=self.schedule.random.randbytes,
             settings=SETTINGS,
-            stores=self.further,
+            key_manager=self.key_manager,
+            classes=CLASSES,
+            stores=self.stores,
             others_drained=self.connection.others_drained,
         )
         self.incarnation = self.store.core.writer.incarnation
@@ -139,8 +156,11 @@ class Worker(Process):
             run_in_thread=self.run_in_thread,
             now_us=self._world.wall_clock_us,
             uptime=lambda: UPTIME,
+            random_bytes=self.schedule.random.randbytes,
             settings=SETTINGS,
-            stores=self.further,
+            key_manager=self.key_manager,
+            classes=CLASSES,
+            stores=self.stores,
             body_memory_bytes=1 << 20,
             reads=Reads(others_drained),
         )
@@ -170,7 +190,10 @@ class World:
         self.schedule = Schedule(self.random, trace)
         self.owner = MetadataOwner(self.schedule, self._watch)
         self.drives = Drives(self.random.randint(1, 2))
+        self.cold = Drives(self.random.randint(1, 2))
+        self.keys = Keys()
         self.beliefs = Beliefs(self.schedule)
+        self.beliefs.uploads_end = self.random.random() < 0.2
         self.workers: list[Worker] = []
         self._supervisor = Process("supervisor", self.schedule)
         self._supervisor_metadata = Connection(self.owner, self._supervisor, loss=0.0)
@@ -199,8 +222,8 @@ class World:
 
     def wall_clock_us(self) -> int:
         """A clock that now and then steps back."""
-        back = 5_000 if self.schedule.chance(0.1) else 0
-        return 1_700_000_000_000_000 + self.schedule.now - back
+        back = STEP_BACK_US if self.schedule.chance(0.1) else 0
+        return EPOCH_US + self.schedule.now - back
 
     async def _live_and_rest(self, is_done: list[None]) -> None:
         for _ in range(self.random.randint(1, 3)):
@@ -270,6 +293,9 @@ class World:
                 await worker.store.collector.run()
                 if self.schedule.chance(0.3):
                     await worker.store.sweep.run()
+                if self.beliefs.uploads_end and self.schedule.chance(0.3):
+                    await worker.store.abandoned.abort(days=-1)
+                    self.beliefs.count("abandoned uploads")
             except TROUBLE:
                 self.beliefs.count("collector: trouble")
             await worker.pause("the collector rests")
@@ -335,6 +361,7 @@ class World:
         self.owner.restart(self.random)
         if power:
             self.drives.fail_power(self.random)
+            self.cold.fail_power(self.random)
         for worker in workers:
             worker.over(self.schedule.now)
 
@@ -348,11 +375,23 @@ class World:
         await store.sweep.run()
         await store.collector.run_to_rest()
         await audit(worker.metadata, store.core.blobs, store.format.digest_key)
+        await self._abort_all(store)
+        await audit(worker.metadata, store.core.blobs, store.format.digest_key, deep=True)
         lives = await worker.metadata.scan(Scan(*keys.span(keys.INCARNATIONS), limit=2))
         if len(lives.entries) != 1:
             raise Violated("more than one incarnation is left at rest")
+        for form in await check_places(store.core):
+            self.beliefs.count(f"at rest: {form}")
         await ObjectClient(worker.ask(self.beliefs)).get_everything()
         await VersionClient(worker.ask(self.beliefs)).read_everything()
+
+    async def _abort_all(self, store: ObjectStore) -> None:
+        """Also what moves have left."""
+        await store.abandoned.abort(days=-1)
+        await store.collector.run_to_rest()
+        left = await store.core.metadata.scan(Scan(*keys.span(keys.UPLOADS), limit=1))
+        if left.entries:
+            raise Violated(f"upload {left.entries[0]} is left at rest")
 
     # Tasks
 
@@ -377,6 +416,7 @@ class World:
 
     def _watch(self, writes: Writes) -> None:
         """Nothing that is named by an id which is never used twice becomes durable twice."""
+        self._published -= {key for key in writes.deletes if _is_of_version(key)}
         for key, value in writes.puts.items():
             if key[:1] in (b"B", b"M", b"r"):  # not "m": an append lists one part more in it
                 if key in self._published:
@@ -394,3 +434,8 @@ class World:
             self._failed(Failure(Violated(f"the journal tells twice of {entry}")))
         if told:
             self._told.add(told)
+
+
+def _is_of_version(key: bytes) -> bool:
+    """A version refers to a blob once more if it is moved away from it and back."""
+    return key.startswith(b"r") and keys.version_ref(key[1:13], key[14:]) == key
