@@ -31,8 +31,7 @@ class Collection:
         """Sweep and look for abandoned uploads now, collect after the first interval."""
         settings, running = self._settings, self._running
         running.start_every(settings.sweep_interval_seconds, self._sweep)
-        if settings.abandoned_upload_days:
-            running.start_every(settings.abandoned_interval_seconds, self._abort_abandoned)
+        running.start_every(settings.abandoned_interval_seconds, self._abort_abandoned)
         running.start(self._collect_for_ever())
 
     async def stop(self) -> None:
@@ -86,14 +85,12 @@ class Collection:
             _log.info("removed {count} stray files", count=report.files_unlinked)
 
     async def _abort_abandoned(self) -> None:
-        days = self._settings.abandoned_upload_days
-        aborting = self._store.abandoned.abort(days, self._pace)
+        aborting = self._store.abandoned.abort(self._settings.upload_days_max, self._pace)
         failure = "the look for abandoned uploads failed; the next one goes on"
         report = await tried(aborting, failure)
         if report is not None and report.uploads_abandoned:
             _log.info(
-                "aborted {count} of {seen} uploads: they were begun more than {days:g} days ago",
+                "aborted {count} of {seen} uploads, with which nobody goes on",
                 count=report.uploads_abandoned,
                 seen=report.uploads_seen,
-                days=days,
             )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import attrs
 from attrs.validators import ge, gt
 
@@ -16,6 +18,11 @@ class CollectionSettings:
     sweep_interval_seconds: float = attrs.field(default=86_400.0, validator=gt(0))
     abandoned_upload_days: float = attrs.field(default=7.0, validator=ge(0))
     abandoned_interval_seconds: float = attrs.field(default=3600.0, validator=gt(0))
+
+    @property
+    def upload_days_max(self) -> float:
+        """How old an upload of a client becomes; infinity if it is never aborted."""
+        return self.abandoned_upload_days or inf
 
 
 @attrs.frozen

@@ -117,9 +117,8 @@ async def dry_run(store: ObjectStore, settings: CollectionSettings, say: Say) ->
     swept = await store.sweep.survey()
     held = ", held back: see --lift-hold" if swept.held else ""
     say(f"stray files: {swept.files_stray} of {swept.files_seen}{held}")
-    if settings.abandoned_upload_days:
-        old = await store.abandoned.survey(settings.abandoned_upload_days)
-        say(f"abandoned uploads: {old.uploads_abandoned} of {old.uploads_seen}")
+    old = await store.abandoned.survey(settings.upload_days_max)
+    say(f"abandoned uploads: {old.uploads_abandoned} of {old.uploads_seen}")
     return CLEAN
 
 
@@ -133,9 +132,8 @@ async def collect(
     say(f"stray files removed: {swept.files_unlinked} of {swept.files_seen}")
     if swept.held:
         say(f"  {swept.files_stray} are held back, as a backup was restored: see --lift-hold")
-    if settings.abandoned_upload_days:
-        old = await store.abandoned.abort(settings.abandoned_upload_days, pace)
-        say(f"abandoned uploads aborted: {old.uploads_abandoned} of {old.uploads_seen}")
+    old = await store.abandoned.abort(settings.upload_days_max, pace)
+    say(f"abandoned uploads aborted: {old.uploads_abandoned} of {old.uploads_seen}")
     report = await store.collector.run_to_rest(pace)
     say(f"deleted buckets cleared: {report.buckets_cleared}")
     say(f"parts dropped: {report.parts_dropped}")

@@ -344,7 +344,7 @@ class UploadState(enum.IntEnum):
 
 class Upload(Record, frozen=True):
     """An upload in progress. `list_digest` and `attempt` belong to the Complete that froze
-    the parts last."""
+    the parts last, or only `attempt` to the process that moves the parts of an object."""
 
     state: UploadState
     upload: bytes
@@ -360,6 +360,11 @@ class Upload(Record, frozen=True):
     attempt: bytes = b""
     lock: Lock | None = None
     encryption: Encryption | None = None
+
+    @property
+    def is_of_move(self) -> bool:
+        """Whether the parts of an object are moved under it, and no client goes on with it."""
+        return self.state is UploadState.COMPLETING and not self.list_digest
 
 
 class Part(Record, frozen=True):

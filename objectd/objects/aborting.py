@@ -58,7 +58,8 @@ class AbandonedUploads:
     uploads old by as much as it jumped, and those that it takes over the limit are aborted:
     nothing in the store can tell such a jump from time that has passed.
 
-    An upload that is COMPLETING is left alone while the process that completes it lives.
+    An upload that is COMPLETING is left alone while the process that completes it lives. One under
+    which a process moved an object that lives no more is abandoned, however young it is.
     One that a Complete freezes, or that a part is added to, between the look and the commit
     is left to the next time.
     """
@@ -66,8 +67,8 @@ class AbandonedUploads:
     _core: Core
 
     async def abort(self, days: float, pace: Pace = AT_ONCE) -> AbandonedReport:
-        """Abort those that were begun more than so many days ago. Memory is bounded by a
-        page of rows. May be cancelled between any two steps."""
+        """Abort those that were begun more than so many days ago; with infinity none is that old.
+        Memory is bounded by a page of rows. May be cancelled between any two steps."""
         report = AbandonedReport()
         core = self._core
         async for entries in pages(core.metadata, keys.UPLOADS):
@@ -95,6 +96,6 @@ class AbandonedUploads:
         old = [
             (entry, upload)
             for entry, upload in found
-            if upload is not None and upload.started_us < begun_before_us
+            if upload is not None and (upload.started_us < begun_before_us or upload.is_of_move)
         ]
         return await not_being_completed(self._core, old)

@@ -178,6 +178,8 @@ class Completions:
         if bucket_row is None:
             raise BucketNotFound(place.bucket.name)
         upload = decode(Upload, upload_row.value)
+        if upload.is_of_move:
+            raise UploadNotFound(place.id.text())
         frozen = structs.replace(
             upload, state=UploadState.COMPLETING, list_digest=digest, attempt=core.ids.uid()
         )

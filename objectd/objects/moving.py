@@ -4,7 +4,7 @@ time and all that is said of it. Only its class changes, and where its bytes are
 Bytes that lie in a row, or in a class that keeps them alike, stay where they are. A blob is stored
 anew before the commit that refers to it and lets the old one go. Of an object in parts each part
 is, under an upload of the same key, which the last commit makes its manifest; what a crash leaves
-of that is aborted as any abandoned upload. Copies that share the old manifest keep it.
+of that is an abandoned upload, at once. Copies that share the old manifest keep it.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html
 """
@@ -186,8 +186,8 @@ async def _move_blob(
 
 @attrs.frozen
 class _Parts:
-    """The parts of one version on their way, under an upload of their own. No client can add to
-    it, and it is not abandoned while this process lives, as if it were being completed."""
+    """The parts of one version on their way, under an upload of their own. No client can add to it
+    or complete it (`Upload.is_of_move`), and it is not abandoned while this process lives."""
 
     core: Core
     find: Find

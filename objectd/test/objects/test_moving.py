@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from math import inf
 
 from msgspec import structs
 from twisted.internet.defer import CancelledError, Deferred
 
-from objectd.errors import DamagedBlob, OutcomeUnknown, StoreFailed
+from objectd.errors import DamagedBlob, OutcomeUnknown, StoreFailed, UploadNotFound
 from objectd.model import keys
 from objectd.model.blobs import Blob, Codec
 from objectd.model.codec import decode, encode, encode_object
@@ -22,6 +23,17 @@ from objectd.test.objects.encrypted import ENCRYPTED, key_of
 from objectd.test.objects.moving_case import PARTS, SOFT, MovingCase, nothing_found
 
 OTHER = b"something else, which is a blob as well"
+
+
+def die_moving(case: MovingCase, key: str, changes: int) -> None:
+    """The process dies after so many changes."""
+    core = case.store.core
+    case.metadata.changes_left = changes
+    target = core.classes.named("GLACIER")
+    moving = begin(move_class(core, case.find(key), target, case.pace))
+    moving.addErrback(lambda failure: failure.trap(OutcomeUnknown, StoreFailed))
+    case.successResultOf(moving)
+    case.metadata.changes_left = None
 
 
 class FormTests(MovingCase):
@@ -329,6 +341,36 @@ class UploadTests(MovingCase):
         self.assert_read("parts", b"".join(PARTS))
         self.assert_clean()
 
+    def test_completed(self) -> None:
+        """Nobody completes it but who moves: what is there so far would take the object's place."""
+        self.put_in_parts("parts", PARTS, None)
+
+        async def complete() -> None:
+            [(key, upload)] = self.ok(self.store.uploads.list("photos")).uploads
+            id_ = UploadId(upload.started_us, upload.upload).text()
+            listed = self.listed(key, id_)
+            work = self.beside().completions.complete("photos", key, id_, listed)
+            self.refused(UploadNotFound, work)
+
+        self.metadata.after_second(keys.CONTENTS, complete)
+        self.assert_moved("parts", b"".join(PARTS), "GLACIER")
+        self.assert_clean()
+
+    def test_left_behind(self) -> None:
+        """What a process that died has left of it goes at once, however long uploads of clients
+        are kept."""
+        self.put_in_parts("parts", PARTS, None)
+        die_moving(self, "parts", 3)
+        self.assertEqual(len(self.rows(keys.UPLOADS)), 1)
+        self.ok(self.store.uploads.create("photos", "other"))
+        self.store = self.opened()
+        survey = self.ok(self.store.abandoned.survey(inf))
+        report = self.ok(self.store.abandoned.abort(inf))
+        for each in (survey, report):
+            self.assertEqual((each.uploads_seen, each.uploads_abandoned), (2, 1))
+        self.assertEqual(len(self.rows(keys.UPLOADS)), 1)
+        self.assert_read("parts", b"".join(PARTS))
+
     def test_unlisted(self) -> None:
         """Only the parts of the object are moved, under the numbers that they had."""
         upload = self.upload("gaps", SOFT, OTHER, LARGE)
@@ -356,7 +398,7 @@ class DeathTests(MovingCase):
                 while not is_moved:
                     self.put_all(wanted)
                     self.ok(self.store.collector.run_to_rest())
-                    self.die_moving(key, changes)
+                    die_moving(self, key, changes)
                     self.store = self.opened()
                     self.now_us += 1
                     self.ok(self.store.abandoned.abort(0))
@@ -367,15 +409,6 @@ class DeathTests(MovingCase):
                     is_moved = self.version(key).head.storage_class == "GLACIER"
                     changes += 1
                 self.assertGreater(changes, 4 if key == "parts" else 1)
-
-    def die_moving(self, key: str, changes: int) -> None:
-        core = self.store.core
-        self.metadata.changes_left = changes
-        target = core.classes.named("GLACIER")
-        moving = begin(move_class(core, self.find(key), target, self.pace))
-        moving.addErrback(lambda failure: failure.trap(OutcomeUnknown, StoreFailed))
-        self.successResultOf(moving)
-        self.metadata.changes_left = None
 
 
 class DamageTests(MovingCase):
