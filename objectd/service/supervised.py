@@ -147,9 +147,10 @@ class Supervised(ObjectdService):
         supervisor.tell_workers(control.Reload())
         if RELOADED.isdisjoint(changed):
             return
+        file = taken_up(self._file, file)
+        configuration = configuration_of(file)
         before = self._configuration, self._file
-        self._file = taken_up(self._file, file)
-        self._configuration = configuration_of(self._file)
+        self._configuration, self._file = configuration, file
         try:
             await supervisor.replace_workers()
         except ChildFailed as error:
@@ -166,18 +167,15 @@ class Supervised(ObjectdService):
 
 def taken_up(old: ConfigurationFile, new: ConfigurationFile) -> ConfigurationFile:
     """What the new file says of all that is `RELOADED`, and what the old one says of all else."""
-    tables = {**_tables(old, is_reloaded=False), **_tables(new, is_reloaded=True)}
-    server = {**_server(old, is_reloaded=False), **_server(new, is_reloaded=True)}
-    return ConfigurationFile(new.name, {**tables, "server": server})
-
-
-def _tables(file: ConfigurationFile, *, is_reloaded: bool) -> dict[str, object]:
-    """The sections but [server]."""
-    return {
-        name: table
-        for name, table in file.tables.items()
-        if name != "server" and (f"[{name}]" in RELOADED) is is_reloaded
+    reloaded = {name for name in (*old.tables, *new.tables) if f"[{name}]" in RELOADED}
+    if "tls" not in old or "tls" not in new:
+        reloaded.discard("tls")  # it goes with listen_tls
+    tables = {
+        **{name: table for name, table in old.tables.items() if name not in reloaded},
+        **{name: table for name, table in new.tables.items() if name in reloaded},
+        "server": {**_server(old, is_reloaded=False), **_server(new, is_reloaded=True)},
     }
+    return ConfigurationFile(new.name, tables)
 
 
 def _server(file: ConfigurationFile, *, is_reloaded: bool) -> dict[str, object]:

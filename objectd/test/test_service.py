@@ -278,3 +278,15 @@ class TakingUpTests(SynchronousTestCase):
             "deadlines": {"idle_seconds": 1.0},
         }
         self.assertEqual(found, ConfigurationFile("f", expected))
+
+    def test_tls(self) -> None:
+        """Where there was no TLS there is none until a restart, and the other way round: its
+        section goes with the listeners."""
+        plain: dict[str, object] = {"server": {}}
+        both = {"server": {"listen_tls": ["[::]:443"]}, "tls": {"certificate": "a", "key": "b"}}
+        for old, new in ((plain, both), (both, plain)):
+            found = taken_up(ConfigurationFile("f", old), ConfigurationFile("f", new))
+            self.assertEqual(found.tables, old)
+        other = {**both, "tls": {"certificate": "c", "key": "d"}}
+        found = taken_up(ConfigurationFile("f", both), ConfigurationFile("f", other))
+        self.assertEqual(found.tables, other)
