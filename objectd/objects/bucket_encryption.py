@@ -23,13 +23,13 @@ from objectd.objects.core import Core
 from objectd.objects.destroying import NO_PERMIT, Permit
 from objectd.objects.encryption import EncryptionWanted
 from objectd.objects.objects import Objects
-from objectd.objects.shield import shield
+from objectd.objects.shield import Outdated, shield
 from objectd.objects.versions import Versions
 
 _UPDATABLE = (Scheme.SSE_S3, Scheme.SSE_KMS)
 
 
-class _Replaced(Exception):
+class _Replaced(Outdated):
     """The version was replaced, or given another key, since its keys were opened."""
 
 

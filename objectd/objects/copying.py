@@ -53,7 +53,7 @@ from objectd.objects.resealing import Resealed, resealed
 from objectd.objects.retention import new_lock
 from objectd.objects.sealing import Sealed, Secret
 from objectd.objects.settings import COPY_SOURCE_BYTES_MAX
-from objectd.objects.shield import shield
+from objectd.objects.shield import Outdated, shield
 from objectd.objects.tag_rules import check_tags
 from objectd.objects.versions import Key, require_version
 from objectd.objects.writer import Batch
@@ -119,11 +119,11 @@ class Copied(Object, frozen=True):
     source_version_id: str = ""
 
 
-class _SourceReplaced(Exception):
+class _SourceReplaced(Outdated):
     """What was learned of the source is no longer of use."""
 
 
-class _MustOpen(Exception):
+class _MustOpen(Outdated):
     """The source's bytes cannot just be shared, which was not known."""
 
 

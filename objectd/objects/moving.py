@@ -47,13 +47,13 @@ from objectd.objects.ingest import Ingested
 from objectd.objects.publishing import Placement, publish
 from objectd.objects.reading import part_ranges
 from objectd.objects.restaging import Content, Pace, restaged
-from objectd.objects.shield import shield
+from objectd.objects.shield import Outdated, shield
 from objectd.objects.writer import Batch
 
 _log = Logger()
 
 
-class VersionChanged(Exception):
+class VersionChanged(Outdated):
     """The version is not what it was, or nobody wants it moved any more."""
 
 

@@ -24,14 +24,14 @@ from objectd.objects.encryption import CustomerKey
 from objectd.objects.object import Object
 from objectd.objects.objects import Objects
 from objectd.objects.reading import part_ranges
-from objectd.objects.shield import shield
+from objectd.objects.shield import Outdated, shield
 from objectd.objects.uploads import Place, Uploads
 from objectd.objects.writer import Batch
 
 _MD5 = re.compile("[0-9a-f]{32}")
 
 
-class _NotShareable(Exception):
+class _NotShareable(Outdated):
     """The blob is gone or damaged."""
 
 

@@ -18,6 +18,11 @@ _TROUBLE = (CommitInvalid, DamagedBlob, DamagedRecord, StoreFailed)
 """Errors that are nobody's doing but the store's."""
 
 
+class Outdated(Exception):
+    """What was decided on is not so any more. Whoever waits looks again, or leaves it; if nobody
+    does, nothing is wrong."""
+
+
 def shield(work: Coroutine[Deferred[Any], Any, _T]) -> Deferred[_T]:
     """Run `work` now, whatever becomes of the Deferred that is returned.
 
@@ -60,7 +65,7 @@ class _Shielded(Generic[_T]):
     def _failed(self, failure: Failure) -> None:
         if not self._abandoned:
             self.outer.errback(failure)
-        elif failure.check(ObjectdError) and not failure.check(*_TROUBLE):
+        elif failure.check(ObjectdError, Outdated) and not failure.check(*_TROUBLE):
             _log.info("work that nobody waits for any more: {error}", error=failure.value)
         else:
             _log.failure("work that nobody waits for any more failed", failure)

@@ -57,7 +57,7 @@ from objectd.objects.moving import (
     stays_where_it_is,
 )
 from objectd.objects.restaging import Pace
-from objectd.objects.shield import shield
+from objectd.objects.shield import Outdated, shield
 from objectd.objects.versions import Key, delete_version
 from objectd.objects.writer import Batch
 
@@ -81,7 +81,7 @@ all else; where the metadata fails, so does the next commit."""
 _log = Logger()
 
 
-class RulesChanged(Exception):
+class RulesChanged(Outdated):
     """The bucket has another lifecycle by now, or is gone."""
 
 

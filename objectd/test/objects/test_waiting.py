@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from objectd.errors import BadDigest, StoreFailed
 from objectd.objects.locks import KeyLocks
 from objectd.objects.reads import Reads
-from objectd.objects.shield import shield
+from objectd.objects.shield import Outdated, shield
 
 
 class ReadsTests(SynchronousTestCase):
@@ -163,6 +163,13 @@ class ShieldTests(SynchronousTestCase):
         self.shielded.cancel()
         self.failureResultOf(self.shielded, CancelledError)
         self.gate.errback(BadDigest("MD5", "a", "b"))
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_cancelled_outdated(self) -> None:
+        """Nor is it that another look would have had to be taken."""
+        self.shielded.cancel()
+        self.failureResultOf(self.shielded, CancelledError)
+        self.gate.errback(Outdated())
         self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_cancelled_trouble(self) -> None:
