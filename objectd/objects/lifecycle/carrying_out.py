@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import TypeAlias
 
 import attrs
 from twisted.logger import Logger, LogLevel
@@ -78,6 +79,12 @@ _NOT_MOVED = (
 """What may keep the bytes of one version where they are. One drive that fails is no reason to leave
 all else; where the metadata fails, so does the next commit."""
 
+_KEEPS_MANY = (StoreFailed, StoreFull, UnknownStorageClass)
+"""What may keep the bytes of all versions where they are that are to get one class."""
+
+Named: TypeAlias = set[tuple[type[Exception], str]]
+"""What of `_KEEPS_MANY` was logged already, for which storage class."""
+
 _log = Logger()
 
 
@@ -109,6 +116,7 @@ class Ledger:
     rules: Rules
     now_us: int
     pace: Pace = _at_once
+    named: Named = attrs.field(factory=set)
 
     async def carry_out(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Do what is still due of these, and return that. What protects a version, a lock for
@@ -187,9 +195,12 @@ class Ledger:
         )
 
     def _log_kept(self, candidate: Candidate, error: Exception) -> None:
-        # There may be a million that are locked, day after day.
+        # There may be a million that are locked, or that a full store takes not, day after day.
+        what = type(error), candidate.fate.storage_class
+        is_known = isinstance(error, _KEEPS_MANY) and what in self.named
+        self.named.add(what)
         _log.emit(
-            LogLevel.debug if isinstance(error, ObjectLocked) else LogLevel.warn,
+            LogLevel.debug if is_known or isinstance(error, ObjectLocked) else LogLevel.warn,
             "lifecycle: {bucket}/{key}, version {version} stays: {error}",
             bucket=self.bucket.name,
             key=candidate.key.decode(),

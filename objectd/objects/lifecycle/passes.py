@@ -25,7 +25,7 @@ from objectd.objects.configurations import configuration_key
 from objectd.objects.core import Core
 from objectd.objects.damage import decoded
 from objectd.objects.lifecycle.candidates import Page, Search, UploadPage
-from objectd.objects.lifecycle.carrying_out import Ledger, RulesChanged
+from objectd.objects.lifecycle.carrying_out import Ledger, Named, RulesChanged
 from objectd.objects.lifecycle.rules import Deed, Fate, Rules
 from objectd.objects.shield import shield
 from objectd.objects.trusted_time import TrustedTime
@@ -194,6 +194,7 @@ class _Visit:
     _time: Time
     _spend: Spend
     _rows_since_mark: int = 0
+    _named_once: Named = attrs.field(factory=set, init=False)
 
     async def go(self) -> None:
         if self._mark.phase is LifecyclePhase.OBJECTS:
@@ -219,7 +220,13 @@ class _Visit:
         if page.candidates:
             now_us = await _trusted(self._time)
             ledger = Ledger(
-                self._core, self._bucket, self._mark.uid, self._rules, now_us, self._moved
+                self._core,
+                self._bucket,
+                self._mark.uid,
+                self._rules,
+                now_us,
+                self._moved,
+                self._named_once,
             )
             for done in await ledger.carry_out(page.candidates):
                 self._report.count(done.fate.deed)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from msgspec import structs
+from twisted.internet.testing import EventLoggingObserver
+from twisted.logger import LogLevel, globalLogPublisher
 
 from objectd.errors import StoreFailed, StoreFull
 from objectd.model import keys
@@ -15,6 +17,7 @@ from objectd.model.lifecycle import (
 )
 from objectd.model.records import JournalEntry, JournalKind, Restore
 from objectd.objects.classes import ClassSettings
+from objectd.objects.lifecycle.candidates import ROWS_A_PAGE
 from objectd.objects.lifecycle.passes import ROW_BYTES
 from objectd.objects.lifecycle.rules import MOVED_BYTES_MIN, Deed
 from objectd.test.objects.cases import LARGE, NOON_US
@@ -144,6 +147,24 @@ class ObjectTests(TransitionCase):
                 report = self.run_pass()
             self.assertEqual((report.done, report.kept), ({Deed.MOVE: 1, Deed.EXPIRE: 1}, 1))
             self.assertEqual(self.read("a"), LARGE)
+
+    def test_told_once(self) -> None:
+        """Of what keeps a million versions where they are, one line is enough."""
+        observer = EventLoggingObserver()
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        cold, cool = (LifecycleFilter(prefix=each, size_below=1 << 40) for each in "az")
+        self.set_rules(to("GLACIER", 1, cold), to("STANDARD_IA", 1, cool))
+        for number in range(ROWS_A_PAGE + 1):
+            self.put(f"a{number}", LARGE + b"%d" % number)
+        self.put("z", LARGE)
+        self.pass_days(2)
+        for passes in (1, 2):
+            with self.failing(StoreFull("the drives are full")):
+                self.assertEqual(self.run_pass().kept, ROWS_A_PAGE + 2)
+            warnings = [e for e in observer if e["log_level"] is LogLevel.warn]
+            self.assertEqual([e["key"] for e in warnings], ["a0", "z"] * passes)
+            self.pass_days(1)
 
     def test_restored(self) -> None:
         """An archived version that is restored keeps its restore in a colder archive."""
