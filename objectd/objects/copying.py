@@ -8,7 +8,7 @@ target's: what was copied is a version that the key had while the request was un
 
 A copy that is encrypted for another key shares the bytes as well: only their data key is sealed
 again (`objectd.objects.resealing`). Where just one of the two is encrypted, or one of them twice
-over, the bytes are read and stored anew.
+over, or where their storage classes keep bytes in other ways, these are read and stored anew.
 """
 
 from __future__ import annotations
