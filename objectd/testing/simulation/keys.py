@@ -14,6 +14,7 @@ from objectd.objects.encryption import CustomerKey, EncryptionWanted
 from objectd.testing.simulation.schedule import Process
 
 STORES_KEY = EncryptionWanted(Scheme.SSE_S3)
+TWO_KEYS = EncryptionWanted(Scheme.DSSE_KMS)
 CUSTOMER = CustomerKey(b"a key that only this client has.", "its MD5")
 CUSTOMERS_KEY = EncryptionWanted(Scheme.SSE_C, customer_key=CUSTOMER)
 

@@ -9,7 +9,8 @@ from objectd.interfaces import SCAN_ROWS_MAX, Scan
 from objectd.model import keys
 from objectd.model.blobs import Blob
 from objectd.model.codec import decode, decode_object
-from objectd.model.records import InBlob, InManifest, ObjectTail, Part
+from objectd.model.records import Format, InBlob, Incompatible, InManifest, ObjectTail, Part
+from objectd.objects.classes import StorageClass
 from objectd.objects.core import Core
 from objectd.objects.reading import part_ranges
 from objectd.testing.simulation.history import Violated
@@ -18,11 +19,14 @@ from objectd.testing.simulation.history import Violated
 async def check_places(core: Core) -> list[str]:
     """What forms blobs have in which stores, for all versions. Raises `Violated`."""
     found = []
+    known = await _features(core)
     for family in (keys.objects(0)[:1], keys.versions(0)[:1]):
         page = await core.metadata.scan(Scan(*keys.span(family), limit=SCAN_ROWS_MAX))
         for entry in page.entries:
             head, tail = decode_object(entry.value or b"")
             kept = core.classes.of(head)
+            if _needed(kept, tail) & ~known:
+                raise Violated(f"{head} is there, and the store's format has only {known!r}")
             async for blob in _blobs(core, tail):
                 place = blob.drive // DRIVES_MAX
                 # What is encrypted is moved as it is.
@@ -31,6 +35,17 @@ async def check_places(core: Core) -> list[str]:
                     raise Violated(f"{blob} holds bytes of {head}, which is kept as {kept}")
                 found.append(f"{blob.codec.name} in store {place}")
     return found
+
+
+async def _features(core: Core) -> Incompatible:
+    [row] = await core.metadata.get([keys.FORMAT])
+    return Incompatible(0 if row is None else decode(Format, row.value).incompatible)
+
+
+def _needed(kept: StorageClass, tail: ObjectTail) -> Incompatible:
+    """What a version of the store must know that reads this one."""
+    needed = Incompatible(0) if kept.is_plain else Incompatible.STORAGE_CLASSES
+    return needed if tail.encryption is None else needed | Incompatible.ENCRYPTION
 
 
 async def _blobs(core: Core, tail: ObjectTail) -> AsyncIterator[Blob]:

@@ -29,7 +29,7 @@ from objectd.objects.object import OpenObject
 from objectd.testing.simulation.asking import REFUSED, Asker, Body, Undecided, done
 from objectd.testing.simulation.beliefs import KEYS, KnownVersion
 from objectd.testing.simulation.history import Register, Violated
-from objectd.testing.simulation.keys import CUSTOMERS_KEY, STORES_KEY
+from objectd.testing.simulation.keys import CUSTOMERS_KEY, STORES_KEY, TWO_KEYS
 
 _T = TypeVar("_T")
 
@@ -269,8 +269,9 @@ class VersionClient:
         self._ask.beliefs.count("read version: archived")
 
     def wanted(self) -> EncryptionWanted | None:
-        """Seldom anything: for the store's key, or a customer's."""
-        return self._ask.random.choices((None, STORES_KEY, CUSTOMERS_KEY), (8, 1, 1))[0]
+        """Seldom anything: for the store's key, a customer's, or for two keys."""
+        wanted = (None, STORES_KEY, CUSTOMERS_KEY, TWO_KEYS)
+        return self._ask.random.choices(wanted, (16, 2, 2, 1))[0]
 
     def _any_known(self) -> KnownVersion | None:
         """One of the youngest, so that many clients meet at it."""

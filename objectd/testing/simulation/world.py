@@ -190,10 +190,9 @@ class World:
         self.schedule = Schedule(self.random, trace)
         self.owner = MetadataOwner(self.schedule, self._watch)
         self.drives = Drives(self.random.randint(1, 2))
-        self.cold = Drives(self.random.randint(1, 2))
+        self.cold = Drives(2)
         self.keys = Keys()
         self.beliefs = Beliefs(self.schedule)
-        self.beliefs.uploads_end = self.random.random() < 0.2
         self.workers: list[Worker] = []
         self._supervisor = Process("supervisor", self.schedule)
         self._supervisor_metadata = Connection(self.owner, self._supervisor, loss=0.0)
@@ -226,6 +225,7 @@ class World:
         return EPOCH_US + self.schedule.now - back
 
     async def _live_and_rest(self, is_done: list[None]) -> None:
+        self.beliefs.uploads_end = self.random.random() < 0.2
         for _ in range(self.random.randint(1, 3)):
             await self._live(Faults.drawn(self.random))
         await self._rest()
