@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from objectd.objects.completing import Completed, ListedPart
     from objectd.objects.conditions import Conditions
     from objectd.objects.copy_source import ObjectName
-    from objectd.objects.copying import Overrides
     from objectd.objects.listing import ListedObject, ObjectPage
     from objectd.objects.object import Object, OpenObject
     from objectd.objects.opening import open_directory, open_in_memory
+    from objectd.objects.overrides import Overrides
     from objectd.objects.reading import ObjectPart
     from objectd.objects.settings import ObjectSettings
     from objectd.objects.store import ObjectStore, open_store
@@ -72,7 +72,7 @@ _PLACES = {
     "ObjectSettings": "objectd.objects.settings",
     "ObjectStore": "objectd.objects.store",
     "OpenObject": "objectd.objects.object",
-    "Overrides": "objectd.objects.copying",
+    "Overrides": "objectd.objects.overrides",
     "UploadId": "objectd.objects.upload_listing",
     "VersionPage": "objectd.objects.version_listing",
     "open_directory": "objectd.objects.opening",

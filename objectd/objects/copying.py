@@ -13,7 +13,7 @@ over, or where their storage classes keep bytes in other ways, these are read an
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 import attrs
@@ -25,12 +25,10 @@ from objectd.model.codec import decode_object_head
 from objectd.model.records import (
     Bucket,
     Checksum,
-    Headers,
     InBlob,
     Incompatible,
     InRow,
     JournalKind,
-    Lock,
     Nothing,
     ObjectTail,
 )
@@ -46,15 +44,15 @@ from objectd.objects.copy_source import CopySource, ObjectName, check_source_siz
 from objectd.objects.core import Core
 from objectd.objects.current import read_current, replace
 from objectd.objects.encryption import CustomerKey, EncryptionWanted, wanted_in
-from objectd.objects.names import check_metadata, key_bytes
+from objectd.objects.names import key_bytes
 from objectd.objects.object import Object, OpenObject
 from objectd.objects.objects import Objects
+from objectd.objects.overrides import COPY_ALL, Overrides
 from objectd.objects.resealing import Resealed, resealed
 from objectd.objects.retention import new_lock
 from objectd.objects.sealing import Sealed, Secret
 from objectd.objects.settings import COPY_SOURCE_BYTES_MAX
 from objectd.objects.shield import Outdated, shield
-from objectd.objects.tag_rules import check_tags
 from objectd.objects.versions import Key, require_version
 from objectd.objects.writer import Batch
 
@@ -63,53 +61,6 @@ _TO_ITSELF = (
     "changing the object's metadata, storage class, website redirect location or encryption "
     "attributes."
 )
-
-
-@attrs.frozen
-class Overrides:
-    """What a copy has of its own; None is what its source has. A website's redirect is never
-    copied, so it is always the copy's own (in `headers` or, without them, apart); nor is a lock."""
-
-    headers: Headers | None = None
-    metadata: Mapping[str, str] | None = None
-    tags: Mapping[str, str] | None = None
-    website_redirect_location: str = ""
-    storage_class: str = ""
-    annotations: bool = True
-    """Whether it has its source's annotations, or none."""
-    lock: Lock | None = None
-
-    @property
-    def change_the_object(self) -> bool:
-        """Whether they make a copy onto itself worth its while: of new tags alone, AWS says
-        that they do not, and leaving annotations behind is no more."""
-        return self != attrs.evolve(
-            COPY_ALL, tags=self.tags, annotations=self.annotations, lock=self.lock
-        )
-
-    def check(self) -> None:
-        """Raises `MetadataTooLarge`, `InvalidArgument`, `InvalidTag`."""
-        check_metadata(self.metadata or {})
-        check_tags(self.tags or {})
-
-    def apply(self, tail: ObjectTail) -> ObjectTail:
-        headers = self.headers or structs.replace(
-            tail.headers, website_redirect_location=self.website_redirect_location
-        )
-        metadata = tail.metadata if self.metadata is None else dict(self.metadata)
-        tags = tail.tags if self.tags is None else dict(self.tags)
-        return structs.replace(
-            tail,
-            headers=headers,
-            metadata=metadata,
-            tags=tags,
-            annotations=0,
-            lock=self.lock,
-            restore=None,
-        )
-
-
-COPY_ALL = Overrides()
 
 
 class Copied(Object, frozen=True):

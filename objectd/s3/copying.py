@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from objectd.objects.conditions import Conditions
 from objectd.objects.copy_source import ObjectName
-from objectd.objects.copying import Overrides
+from objectd.objects.overrides import Overrides
 from objectd.protocol.errors import S3Error, invalid_argument
 from objectd.s3.attributes import (
     kept_headers,

@@ -18,7 +18,7 @@ from objectd.model import keys
 from objectd.objects import ObjectStore
 from objectd.objects.collecting.annotated import UNFINISHED_US_MAX
 from objectd.objects.copy_source import ObjectName
-from objectd.objects.copying import COPY_ALL, Overrides
+from objectd.objects.overrides import COPY_ALL, Overrides
 from objectd.objects.settings import (
     ANNOTATION_BYTES_MAX,
     ANNOTATIONS_MAX,

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from objectd.errors import DeleteMarkerFound, ObjectNotFound
 from objectd.model import keys
 from objectd.objects.copy_source import ObjectName
-from objectd.objects.copying import Overrides
 from objectd.objects.ids import NULL
+from objectd.objects.overrides import Overrides
 from objectd.test.objects.cases import LARGE, StoreCase
 
 KEYS = ("a", "b")

@@ -21,7 +21,7 @@ from objectd.model.records import Checksum, Headers, InBlob, InManifest, InRow
 from objectd.objects import copy_source
 from objectd.objects.conditions import Conditions
 from objectd.objects.copy_source import ObjectName
-from objectd.objects.copying import Overrides
+from objectd.objects.overrides import Overrides
 from objectd.objects.settings import METADATA_BYTES_MAX
 from objectd.test.objects.cases import LARGE, begin
 from objectd.test.objects.copy_case import (

@@ -17,7 +17,7 @@ from objectd.model.blobs import Blob
 from objectd.model.codec import decode, encode
 from objectd.model.records import InBlob, InManifest
 from objectd.objects.copy_source import ObjectName
-from objectd.objects.copying import Overrides
+from objectd.objects.overrides import Overrides
 from objectd.test.objects.cases import LARGE, begin
 from objectd.test.objects.copy_case import (
     FIRST_LOOK,

@@ -13,8 +13,8 @@ from objectd.interfaces import Commit, Entry, Put
 from objectd.model import keys
 from objectd.objects.checking import Problem
 from objectd.objects.collecting.annotated import UNFINISHED_US_MAX
-from objectd.objects.copying import Overrides
 from objectd.objects.encryption import CustomerKey, EncryptionWanted
+from objectd.objects.overrides import Overrides
 from objectd.objects.writer import Batch
 from objectd.test.objects.cases import LARGE, Act
 from objectd.test.objects.encrypted import (

@@ -15,7 +15,7 @@ from objectd.model.records import (
 )
 from objectd.objects import ListedPart
 from objectd.objects.copy_source import ObjectName
-from objectd.objects.copying import Overrides
+from objectd.objects.overrides import Overrides
 from objectd.test.objects.cases import LARGE
 from objectd.test.objects.encrypted import (
     EDGY,

@@ -14,7 +14,7 @@ from objectd.model.records import (
 )
 from objectd.objects import ListedPart
 from objectd.objects.copy_source import ObjectName
-from objectd.objects.copying import Overrides
+from objectd.objects.overrides import Overrides
 from objectd.test.objects.cases import LARGE, NOON_US
 from objectd.test.objects.event_hold_case import WEEK, WEEK_US, EventHoldCase, held
 from objectd.test.objects.lock_case import (

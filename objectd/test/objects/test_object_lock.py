@@ -23,7 +23,7 @@ from objectd.model.records import DefaultRetention, Lock, RetentionMode, Version
 from objectd.objects import ListedPart
 from objectd.objects.checksums import Declared
 from objectd.objects.copy_source import ObjectName
-from objectd.objects.copying import Overrides
+from objectd.objects.overrides import Overrides
 from objectd.test.objects.cases import LARGE, NOON_US
 from objectd.test.objects.lock_case import (
     COMPLIANCE,

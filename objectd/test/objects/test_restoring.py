@@ -18,7 +18,7 @@ from objectd.model.records import JournalEntry, JournalKind, Restore
 from objectd.objects import Object
 from objectd.objects.classes import ClassSettings
 from objectd.objects.copy_source import ObjectName
-from objectd.objects.copying import Overrides
+from objectd.objects.overrides import Overrides
 from objectd.objects.settings import RESTORE_DAYS_MAX
 from objectd.test.objects.cases import LARGE, NOON_US, StoreCase
 

@@ -16,8 +16,8 @@ from objectd.model.codec import decode
 from objectd.model.records import DefaultEncryption, Format, Incompatible, InManifest, Scheme
 from objectd.objects.classes import NAMES, ClassSettings
 from objectd.objects.copy_source import ObjectName
-from objectd.objects.copying import Overrides
 from objectd.objects.object import Object
+from objectd.objects.overrides import Overrides
 from objectd.test.objects.cases import LARGE, StoreCase
 
 A, B = ObjectName("photos", "a"), ObjectName("photos", "b")

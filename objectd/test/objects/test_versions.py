@@ -18,8 +18,8 @@ from objectd.model import keys
 from objectd.model.records import InBlob, InManifest, InRow
 from objectd.objects.appending import Appends
 from objectd.objects.conditions import Conditions
-from objectd.objects.copying import Overrides
 from objectd.objects.deleting import VERSIONED_A_COMMIT, Unwanted
+from objectd.objects.overrides import Overrides
 from objectd.objects.versions import Deleted
 from objectd.test.objects.cases import LARGE
 from objectd.test.objects.copy_case import OTHER, SOURCES, photo

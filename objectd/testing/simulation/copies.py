@@ -13,7 +13,7 @@ from objectd.errors import (
     UploadNotFound,
 )
 from objectd.objects.copy_source import ObjectName
-from objectd.objects.copying import Overrides
+from objectd.objects.overrides import Overrides
 from objectd.testing.simulation.asking import REFUSED, Asker, Undecided
 from objectd.testing.simulation.beliefs import KnownUpload, PartValue, Value
 from objectd.testing.simulation.careful import (

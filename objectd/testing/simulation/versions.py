@@ -21,11 +21,11 @@ from objectd.errors import (
     VersionNotFound,
 )
 from objectd.objects.copy_source import ObjectName
-from objectd.objects.copying import Overrides
 from objectd.objects.deleting import Unwanted
 from objectd.objects.encryption import EncryptionWanted
 from objectd.objects.ids import NULL
 from objectd.objects.object import OpenObject
+from objectd.objects.overrides import Overrides
 from objectd.testing.simulation.asking import REFUSED, Asker, Body, Undecided, done
 from objectd.testing.simulation.beliefs import KEYS, KnownVersion
 from objectd.testing.simulation.history import Register, Violated
