@@ -65,6 +65,7 @@ _KEYS = (
     "%2e",
     "<&>\"'",
 )
+_CLASSES = ["STANDARD", "GLACIER_IR", "GLACIER", "SNOW"]
 _DATES = tuple(datetime(year, 1, 1, tzinfo=UTC) for year in (2001, 2100, 2100, 2200))
 _KEY_ARN = "arn:aws:kms:eu-west-1:000000000001:key/objectd-kms"
 _ENCRYPTION = {
@@ -220,7 +221,8 @@ class Requests:
             "ACL": lambda: "private",
             "AnnotationDirective": lambda: "COPY",
             "AnnotationName": lambda: self._dice.one_of(["note"] * 8 + ["s3", "n" * 513]),
-            "StorageClass": lambda: "STANDARD",
+            "StorageClass": lambda: self._dice.one_of(_CLASSES),
+            "RestoreRequest": lambda: {"Days": self._dice.one_of([1, 1, 1, 0])},
             "ObjectOwnership": lambda: "BucketOwnerEnforced",
             "VersionId": lambda: self._version(bucket, key),
             "VersioningConfiguration": lambda: {
