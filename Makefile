@@ -8,7 +8,8 @@ DATA ?= data
 # -b and not -bb: Twisted's own cache of header names mixes bytes and text.
 TRIAL := $(BIN)/python -b -m twisted.trial
 # What depends on the reactor; the other functional tests run on epoll only.
-ON_ASYNCIO := aborted boto3 curl descriptors disk_blobs large leaks payloads process web_sockets
+ON_ASYNCIO := boto3 curl descriptors disk_blobs large.LargeTests.test_one_put \
+    large.LargeTests.test_many_at_once_over_tls leaks payloads process web_sockets
 
 .PHONY: serve test soak lint bench clean
 

@@ -25,7 +25,7 @@ from objectd.testing.simulation.audit import audit
 if TYPE_CHECKING:
     from twisted.internet.base import ReactorBase
 
-ROUNDS = 20
+ROUNDS = 12
 WRITERS = 8
 KEYS_A_WRITER = 6
 ACKNOWLEDGED_A_ROUND = (20, 150)
