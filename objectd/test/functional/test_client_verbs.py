@@ -28,7 +28,7 @@ class VerbCase(SynchronousTestCase):
     timeout = 300
 
     def setUp(self) -> None:
-        self.server = Server(Path(self.mktemp()), tls=True)
+        self.server = Server(Path(self.mktemp()), tls=True, workers=1)
         self.addCleanup(self.server.end)
         self.server.start()
         self.boto = self.server.client()

@@ -21,7 +21,7 @@ class MaintenanceTests(SynchronousTestCase):
     timeout = 300
 
     def setUp(self) -> None:
-        self.server = Server(Path(self.mktemp()), config=CONFIG)
+        self.server = Server(Path(self.mktemp()), config=CONFIG, workers=1)
         self.addCleanup(self.server.end)
 
     def expect(self, status: int, *arguments: str) -> str:

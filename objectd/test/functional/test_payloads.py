@@ -85,7 +85,7 @@ FORMS = [
 
 class PayloadTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.server = Server(Path(self.mktemp()))
+        self.server = Server(Path(self.mktemp()), workers=1)
         self.addCleanup(self.server.end)
         self.server.start()
         self.client = self.server.client()

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from objectd.test.races.servers import RacingClient, RacingServers
 from objectd.testing.http import ClientResponse
 
-REPETITIONS = 50
+REPETITIONS = 30
 CREATORS = 200
 INCREMENTS = 3
 REFUSED = {409, 412}

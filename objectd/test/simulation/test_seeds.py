@@ -1,4 +1,4 @@
-"""The protocols, proved on thousands of seeds.
+"""The protocols, proved on a thousand seeds and more.
 
 A seed that fails is run again, with all that happened in it, by
 `python -m objectd.testing.simulation SEED`.
@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.testing.simulation import Violated, simulate
 
-SEEDS_A_TEST = 500
+SEEDS_A_TEST = 250
 
 
 class SeedTests(SynchronousTestCase):
@@ -36,15 +36,15 @@ class SeedTests(SynchronousTestCase):
         self.run_seeds(2)
 
     def test_fourth(self) -> None:
-        """Every invariant holds on the seeds that the tests of broken rules may reach."""
+        """Every invariant holds on seeds that the tests of broken rules may reach."""
         self.run_seeds(3)
 
     def test_fifth(self) -> None:
-        """And on those that they seldom do."""
+        """And on some that they seldom do."""
         self.run_seeds(4)
 
     def test_sixth(self) -> None:
-        """The last of them."""
+        """The last of these."""
         self.run_seeds(5)
 
 
