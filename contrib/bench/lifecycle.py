@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--directory", type=Path, help="where the data is put for the time being")
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=16)
-    parser.add_argument("--rows-per-second", type=int, default=10_000)
+    parser.add_argument("--rows-per-second", type=int, default=5_000)
     options = parser.parse_args()
     # Each deed is logged, as by a server: formatting the lines is part of what it costs.
     globalLogBeginner.beginLoggingTo([textFileLogObserver(io.StringIO())], redirectStandardIO=False)

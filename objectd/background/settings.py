@@ -29,5 +29,5 @@ class CollectionSettings:
 class LifecycleSettings:
     """A limit of 0 is none."""
 
-    rows_per_second: int = attrs.field(default=10_000, validator=ge(0))
+    rows_per_second: int = attrs.field(default=5_000, validator=ge(0))
     interval_seconds: float = attrs.field(default=600.0, validator=gt(0))
