@@ -3,20 +3,24 @@ in two blob stores, and objects of every form."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
 from msgspec import structs
+from twisted.internet.defer import Deferred
 
 from objectd.blobs.memory import MemoryBlobs
+from objectd.errors import OutcomeUnknown, StoreFailed
 from objectd.interfaces import BlobFile
 from objectd.model import keys
-from objectd.model.codec import decode, decode_object
-from objectd.model.records import InBlob, InManifest, JournalEntry, JournalKind
+from objectd.model.codec import decode, decode_object, encode_object
+from objectd.model.records import InBlob, JournalEntry, JournalKind
 from objectd.objects.classes import ClassSettings
 from objectd.objects.encryption import CustomerKey, EncryptionWanted
 from objectd.objects.moving import Find, Version, move_class
+from objectd.objects.restaging import Pace
 from objectd.objects.writer import Batch
-from objectd.test.objects.cases import LARGE
+from objectd.test.objects.cases import LARGE, begin
 from objectd.test.objects.encrypted import SMALL, EncryptionCase, key_of
 
 SOFT = b"soft " * 30_000
@@ -24,6 +28,7 @@ SOFT = b"soft " * 30_000
 
 WHOLE: Mapping[str, bytes] = {"empty": b"", "small": SMALL, "large": LARGE, "soft": SOFT}
 PARTS = [SOFT, LARGE, SOFT + b"end"]
+OTHER = b"something else, which is a blob as well"
 
 
 class MovingCase(EncryptionCase):
@@ -45,9 +50,15 @@ class MovingCase(EncryptionCase):
 
     def move(self, key: str, storage_class: str) -> None:
         """The current version."""
+        self.ok(self.moving(key, storage_class))
+
+    def moving(
+        self, key: str, storage_class: str, pace: Pace | None = None
+    ) -> Coroutine[Deferred[Any], Any, None]:
+        """The same, not begun yet."""
         core = self.store.core
         target = core.classes.named(storage_class)
-        self.ok(move_class(core, self.find(key), target, self.pace))
+        return move_class(core, self.find(key), target, pace or self.pace)
 
     def find(self, key: str) -> Find:
         """The current version, whatever it is when it is looked for."""
@@ -70,6 +81,12 @@ class MovingCase(EncryptionCase):
         found = self.ok(self.found(key))
         assert found is not None
         return found
+
+    def rewrite(self, version: Version) -> None:
+        """Its row has this head and tail from now on."""
+        batch = Batch()
+        batch.put(version.row_key, encode_object(version.head, version.tail))
+        self.ok(self.store.core.writer.commit(batch))
 
     def put_all(self, wanted: EncryptionWanted | None = None) -> dict[str, bytes]:
         """An object of every form; their bytes by their keys."""
@@ -125,16 +142,15 @@ class MovingCase(EncryptionCase):
         assert isinstance(source, InBlob)
         return source.blob
 
-    def manifest_of(self, key: str) -> bytes:
-        source = self.version(key).tail.source
-        assert isinstance(source, InManifest)
-        return source.upload
-
     def journalled(self) -> list[bytes]:
         """The keys of which the journal says that a version was moved."""
         entries = [decode(JournalEntry, e.value or b"") for e in self.rows(keys.JOURNAL)]
         return [e.key for e in entries if e.kind is JournalKind.OBJECT_TRANSITIONED]
 
-
-async def nothing_found(_batch: Batch) -> Version | None:
-    return None
+    def die_moving(self, key: str, changes: int) -> None:
+        """The process dies after so many changes."""
+        self.metadata.changes_left = changes
+        moving = begin(self.moving(key, "GLACIER"))
+        moving.addErrback(lambda failure: failure.trap(OutcomeUnknown, StoreFailed))
+        self.successResultOf(moving)
+        self.metadata.changes_left = None
