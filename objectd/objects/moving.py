@@ -228,13 +228,13 @@ class _Parts:
         return keys.upload(bucket_id, self.found.key, upload.started_us, upload.upload)
 
     async def move(self) -> None:
-        begun = await self._begin()
         try:
+            begun = await shield(self._begin())
             for number, _, _ in part_ranges(self.source):
                 await self._move_part(number, begun)
             await shield(self._finish(begun))
         except BaseException:
-            await shield(self._give_up(begun))
+            await shield(self._give_up())
             raise
 
     async def _begin(self) -> At:
@@ -242,10 +242,11 @@ class _Parts:
         batch = Batch()
         batch.expect(At(self.found.row_key, self.found.row.revision), Absent(self._row_key))
         batch.put(self._row_key, encode(self.upload))
-        try:
-            return At(self._row_key, await shield(self.core.writer.commit(batch)))
-        except Conflict:
-            raise VersionChanged from None
+        async with self.core.locks.holding(self._row_key):
+            try:
+                return At(self._row_key, await self.core.writer.commit(batch))
+            except Conflict:
+                raise VersionChanged from None
 
     async def _move_part(self, number: int, begun: At) -> None:
         core, bucket = self.core, self.found.bucket
@@ -318,13 +319,18 @@ class _Parts:
             raise VersionChanged
         batch.expect(begun)
 
-    async def _give_up(self, begun: At) -> None:
-        """If it is not over, or another's; what cannot be done now is done when this process is
+    async def _give_up(self) -> None:
+        """If it was begun and is not over; what cannot be done now is done when this process is
         gone, by who looks for abandoned uploads."""
-        batch = Batch()
-        give_up(batch, begun.key, begun.revision, self.core.now_us())
+        core, row_key, batch = self.core, self._row_key, Batch()
         try:
-            await self.core.writer.commit(batch)
+            async with core.locks.holding(row_key):  # the begin may be cancelled and under way
+                [row] = await core.metadata.get([row_key])
+                if row is not None:
+                    give_up(batch, row_key, row.revision, core.now_us())
+                    await core.writer.commit(batch)
+        except Conflict:
+            return  # it is over now
         except ObjectdError as error:
             upload = self.upload.upload.hex()
             _log.info("upload {upload} of a move stays: {error}", upload=upload, error=error)

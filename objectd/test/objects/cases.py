@@ -13,7 +13,17 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.blobs.memory import MemoryBlobs
 from objectd.errors import StoreFailed
-from objectd.interfaces import BlobFile, Commit, Entry, IBlobStore, IKeyManager, Row, Scan, ScanPage
+from objectd.interfaces import (
+    BlobFile,
+    Commit,
+    Entry,
+    IBlobStore,
+    IKeyManager,
+    Put,
+    Row,
+    Scan,
+    ScanPage,
+)
 from objectd.metadata.memory import MemoryMetadata
 from objectd.model import keys
 from objectd.objects import ListedPart, ObjectSettings, ObjectStore, open_store
@@ -42,6 +52,7 @@ class InterposedMetadata(MemoryMetadata):
         self._before: dict[bytes, Act] = {}
         self._after: dict[bytes, Act] = {}
         self._after_scan: dict[bytes, Act] = {}
+        self._after_commit: dict[bytes, Act] = {}
         self.changes_left: int | None = None
         """After so many changes the process is dead."""
 
@@ -65,9 +76,13 @@ class InterposedMetadata(MemoryMetadata):
         """Have it done once after the next `scan` that starts at a key with this prefix."""
         self._after_scan[prefix] = act
 
+    def after_commit(self, prefix: bytes, act: Act) -> None:
+        """Have it done once after the next `commit` that puts a key with this prefix."""
+        self._after_commit[prefix] = act
+
     def calm(self) -> None:
         """Have nothing done any more of what was not reached."""
-        for acts in (self._before, self._after, self._after_scan):
+        for acts in (self._before, self._after, self._after_scan, self._after_commit):
             acts.clear()
 
     async def begin_incarnation(self, above: int = 0) -> int:
@@ -76,7 +91,10 @@ class InterposedMetadata(MemoryMetadata):
 
     async def commit(self, commit: Commit) -> int:
         self._change()
-        return await super().commit(commit)
+        revision = await super().commit(commit)
+        put = [change.key for change in commit.changes if isinstance(change, Put)]
+        await _act(self._after_commit, put)
+        return revision
 
     def _change(self) -> None:
         if self.changes_left is not None:

@@ -178,6 +178,22 @@ class UploadTests(MovingCase):
         self.assert_moved("parts", b"".join(PARTS), "GLACIER")
         self.assert_clean()
 
+    def test_cancelled_at_the_start(self) -> None:
+        """Nothing is left of one whose move is cancelled while it is begun."""
+        self.put_in_parts("parts", PARTS, None)
+        gate: Deferred[None] = Deferred()
+
+        async def wait() -> None:
+            await gate
+
+        self.metadata.after_commit(keys.UPLOADS, wait)
+        moving = begin(self.moving("parts", "GLACIER"))
+        moving.cancel()
+        gate.callback(None)
+        self.failureResultOf(moving, CancelledError)
+        self.assert_clean()
+        self.assert_moved("parts", b"".join(PARTS), "GLACIER")
+
     def test_left_behind(self) -> None:
         """What a process that died has left of it goes at once, however long uploads of clients
         are kept."""
