@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from objectd.objects.settings import ObjectSettings
     from objectd.objects.store import ObjectStore, open_store
     from objectd.objects.upload_listing import UploadId
+    from objectd.objects.uploads import CreatedUpload, StoredPart
     from objectd.objects.version_listing import ListedVersion, VersionPage
     from objectd.streams import BytesStream, ByteStream
 
@@ -36,6 +37,7 @@ __all__ = [
     "BytesStream",
     "Completed",
     "Conditions",
+    "CreatedUpload",
     "Declared",
     "ListedObject",
     "ListedPart",
@@ -48,6 +50,7 @@ __all__ = [
     "ObjectStore",
     "OpenObject",
     "Overrides",
+    "StoredPart",
     "UploadId",
     "VersionPage",
     "open_directory",
@@ -61,6 +64,7 @@ _PLACES = {
     "BytesStream": "objectd.streams",
     "Completed": "objectd.objects.completing",
     "Conditions": "objectd.objects.conditions",
+    "CreatedUpload": "objectd.objects.uploads",
     "Declared": "objectd.objects.checksums",
     "ListedObject": "objectd.objects.listing",
     "ListedPart": "objectd.objects.completing",
@@ -73,6 +77,7 @@ _PLACES = {
     "ObjectStore": "objectd.objects.store",
     "OpenObject": "objectd.objects.object",
     "Overrides": "objectd.objects.overrides",
+    "StoredPart": "objectd.objects.uploads",
     "UploadId": "objectd.objects.upload_listing",
     "VersionPage": "objectd.objects.version_listing",
     "open_directory": "objectd.objects.opening",

@@ -61,6 +61,11 @@ class Ingested(msgspec.Struct, frozen=True):
         """The one to keep."""
         return self.checksums[0]
 
+    @property
+    def salt(self) -> bytes:
+        """What the key of its packets was made with; b'' if it is not a blob, or not encrypted."""
+        return self.staged.salt if self.staged is not None else b""
+
     async def drop(self) -> None:
         if self.staged is not None:
             await self.staged.drop()

@@ -41,10 +41,9 @@ from objectd.objects import features, references
 from objectd.objects.aborting import give_up
 from objectd.objects.classes import StorageClass
 from objectd.objects.core import Core
-from objectd.objects.identities import part_identity, version_identity
 from objectd.objects.ids import version_id
 from objectd.objects.ingest import Ingested
-from objectd.objects.publishing import Placement, publish
+from objectd.objects.publishing import part_placement, publish, version_placement
 from objectd.objects.reading import part_ranges
 from objectd.objects.restaging import Content, Pace, restaged
 from objectd.objects.shield import Outdated, shield
@@ -163,20 +162,13 @@ async def _move_row(core: Core, find: Find, found: Version, target: StorageClass
 async def _move_blob(
     core: Core, find: Find, found: Version, target: StorageClass, pace: Pace
 ) -> None:
-    head, tail, bucket = found.head, found.tail, found.bucket
+    head, tail = found.head, found.tail
     if not isinstance(tail.source, InBlob):
         raise TypeError("there is no blob to move")
     content = Content(tail.source.blob, head.size_bytes, head.etag, tail.checksums)
     async with _reading(core, find, found):
         ingested = await restaged(core, content, target, pace)
-    salt = ingested.staged.salt if ingested.staged is not None else b""
-    placement = Placement(
-        account=bucket.owner,
-        deduplicate=bucket.deduplicate and tail.encryption is None,
-        ref=lambda blob: keys.version_ref(blob, head.version),
-        identity=version_identity(bucket.name, found.key, head, tail, salt),
-        locked=found.locked,
-    )
+    placement = version_placement(found.bucket, found.key, head, tail, ingested)
 
     async def decide(batch: Batch, source: Source) -> None:
         put_class(core, batch, await _again(find, batch, found), target, source)
@@ -249,19 +241,11 @@ class _Parts:
                 raise VersionChanged from None
 
     async def _move_part(self, number: int, begun: At) -> None:
-        core, bucket = self.core, self.found.bucket
+        core, upload = self.core, self.upload
         old, ingested = await self._restaged(number)
-        attempt, upload = core.ids.uid(), self.upload.upload
-        encryption = self.found.tail.encryption
-        salt = ingested.staged.salt if ingested.staged is not None else b""
-        placement = Placement(
-            account=bucket.owner,
-            deduplicate=bucket.deduplicate and encryption is None,
-            ref=lambda blob: keys.part_ref(blob, attempt),
-            identity=part_identity(
-                bucket.name, self.found.key, upload, number, old.etag, encryption, salt
-            ),
-            locked=(keys.part(upload, number),),
+        attempt, row_key = core.ids.uid(), keys.part(upload.upload, number)
+        placement = part_placement(
+            self.found.bucket, self.found.key, upload, ingested, number=number, attempt=attempt
         )
 
         async def decide(batch: Batch, source: Source) -> None:
@@ -269,8 +253,8 @@ class _Parts:
                 raise TypeError("a part is always a blob")
             await self._expect_begun(batch, begun)
             part = structs.replace(old, blob=source.blob, attempt=attempt)
-            batch.expect(Absent(keys.part(upload, number)))
-            batch.put(keys.part(upload, number), encode(part))
+            batch.expect(Absent(row_key))
+            batch.put(row_key, encode(part))
 
         await shield(publish(core, ingested, placement, decide))
 

@@ -82,7 +82,7 @@ class PartCopies:
         The bytes are those of the version that the conditions were judged on, also when it
         is replaced meanwhile. Raises `PreconditionFailed`, `InvalidOperation` (more than a
         part may have), `InvalidArgument` for a span that is not wholly in the object, and what
-        `CopySource.open` and `Uploads.store_part` raise.
+        `CopySource.open` and `Uploads.put_part` raise.
         """
         place, upload = await self._uploads.place_for_part(*target, upload_id, number)
         wanted = CopySource(source, source_version, source_conditions, source_customer_key)
@@ -105,7 +105,7 @@ class PartCopies:
                     return CopiedPart(part, found.version_id)
                 except _NotShareable:
                     pass  # what was opened can still be read, or says what is wrong with it
-            stored = await self._uploads.store_part(
+            stored = await self._uploads.put_part(
                 *target,
                 upload_id,
                 number,

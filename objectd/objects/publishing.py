@@ -15,9 +15,20 @@ from twisted.logger import Logger
 
 from objectd.errors import Fenced, ObjectdError, OutcomeUnknown
 from objectd.interfaces import At
-from objectd.model.records import InBlob, InRow, Nothing, Source
+from objectd.model import keys
+from objectd.model.records import (
+    Bucket,
+    InBlob,
+    InRow,
+    Nothing,
+    ObjectHead,
+    ObjectTail,
+    Source,
+    Upload,
+)
 from objectd.objects import references
 from objectd.objects.core import Core
+from objectd.objects.identities import part_identity, version_identity
 from objectd.objects.ingest import Ingested
 from objectd.objects.staging import StagedBlob
 from objectd.objects.writer import Batch
@@ -37,6 +48,35 @@ class Placement:
     ref: Callable[[bytes], bytes]
     identity: dict[str, object]
     locked: tuple[bytes, ...]
+
+
+def version_placement(
+    bucket: Bucket, key: bytes, head: ObjectHead, tail: ObjectTail, ingested: Ingested
+) -> Placement:
+    """Of all bytes of a version."""
+    return Placement(
+        account=bucket.owner,
+        deduplicate=bucket.deduplicate and tail.encryption is None,
+        ref=lambda blob: keys.version_ref(blob, head.version),
+        identity=version_identity(bucket.name, key, head, tail, ingested.salt),
+        locked=(keys.object_(bucket.bucket_id, key),),
+    )
+
+
+def part_placement(
+    bucket: Bucket, key: bytes, upload: Upload, ingested: Ingested, *, number: int, attempt: bytes
+) -> Placement:
+    """Of those of a part with that number, which `attempt` will hold."""
+    uid, encryption = upload.upload, upload.encryption
+    return Placement(
+        account=bucket.owner,
+        deduplicate=bucket.deduplicate and encryption is None,
+        ref=lambda blob: keys.part_ref(blob, attempt),
+        identity=part_identity(
+            bucket.name, key, uid, number, ingested.etag, encryption, ingested.salt
+        ),
+        locked=(keys.part(uid, number),),
+    )
 
 
 async def publish(

@@ -13,10 +13,9 @@ from objectd.model.records import Bucket, JournalKind, ObjectHead, ObjectTail, S
 from objectd.objects.conditions import Conditions
 from objectd.objects.core import Core
 from objectd.objects.current import Current, current, read_current, replace
-from objectd.objects.identities import version_identity
 from objectd.objects.ingest import Ingested
 from objectd.objects.object import Object
-from objectd.objects.publishing import Placement, publish
+from objectd.objects.publishing import publish, version_placement
 from objectd.objects.writer import Batch
 
 FREE_IN_A_ROW = 4
@@ -62,17 +61,11 @@ class Version(msgspec.Struct, frozen=True):
 
     async def put(self) -> Object:
         """Commit it, and return it as it is now. To be run under `shield`."""
-        core, version = self.core, self.head.version
+        core = self.core
         row_key = keys.object_(self.bucket.bucket_id, self.key)
         if self.ingested.staged is not None:
-            placement = Placement(
-                account=self.bucket.owner,
-                deduplicate=self.bucket.deduplicate and self.tail.encryption is None,
-                ref=lambda blob: keys.version_ref(blob, version),
-                identity=version_identity(
-                    self.bucket.name, self.key, self.head, self.tail, self.ingested.staged.salt
-                ),
-                locked=(row_key,),
+            placement = version_placement(
+                self.bucket, self.key, self.head, self.tail, self.ingested
             )
             return await publish(core, self.ingested, placement, self._decide)
         if not core.locks.take(row_key):

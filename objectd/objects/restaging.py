@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 import attrs
+from msgspec import structs
 
 from objectd.errors import DamagedBlob
 from objectd.model import keys
@@ -74,7 +75,7 @@ async def _as_it_came(core: Core, content: Content, kept: StorageClass, pace: Pa
     if expected is not None and expected not in ingested.checksums:
         await ingested.drop()
         raise DamagedBlob(content.blob.hex(), f"its {expected.algorithm} is another one")
-    return ingested
+    return structs.replace(ingested, etag=content.etag)
 
 
 async def _as_stored(

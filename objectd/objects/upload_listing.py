@@ -24,6 +24,10 @@ class UploadId(NamedTuple):
         return f"{self.time_us:016x}{self.uid.hex()}"
 
     @classmethod
+    def of(cls, upload: Upload) -> UploadId:
+        return cls(upload.started_us, upload.upload)
+
+    @classmethod
     def parse(cls, text: str) -> UploadId:
         """Raises `UploadNotFound` for what was never an upload id."""
         if len(text) != 40 or not set(text) <= set("0123456789abcdef"):
@@ -48,7 +52,7 @@ class UploadPage:
             return "", ""
         if last is None or last_prefix.encode() > last_key.encode():
             return last_prefix, ""
-        return last_key, UploadId(last.started_us, last.upload).text()
+        return last_key, UploadId.of(last).text()
 
 
 async def list_uploads(

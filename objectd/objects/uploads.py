@@ -51,10 +51,9 @@ from objectd.objects.classes import STANDARD
 from objectd.objects.core import Core
 from objectd.objects.damage import decoded
 from objectd.objects.encryption import CustomerKey, EncryptionWanted, wanted_in
-from objectd.objects.identities import part_identity
 from objectd.objects.ingest import Ingested
 from objectd.objects.names import check_metadata, key_bytes
-from objectd.objects.publishing import Placement, publish
+from objectd.objects.publishing import part_placement, publish
 from objectd.objects.retention import new_lock
 from objectd.objects.sealing import Sealed
 from objectd.objects.settings import LIST_ENTRIES_MAX, PART_BYTES_MAX, PART_NUMBER_MAX
@@ -68,6 +67,14 @@ _PARTS_NEED_KEY = (
     "The multipart upload initiate requested encryption. Subsequent part requests must include "
     "the appropriate encryption parameters."
 )
+
+
+@attrs.frozen
+class CreatedUpload:
+    """An upload that was begun, and how its parts are encrypted."""
+
+    id: UploadId
+    encryption: Encryption | None = None
 
 
 @attrs.frozen
@@ -112,36 +119,9 @@ class Uploads:
         checksum_algorithm: str = "",
         checksum_kind: str = "",
         lock: Lock | None = None,
-        storage_class: str = STANDARD,
-    ) -> UploadId:
-        """As `begin`, for those who need no more than the id."""
-        upload = await self.begin(
-            bucket,
-            key,
-            headers=headers,
-            metadata=metadata,
-            tags=tags,
-            checksum_algorithm=checksum_algorithm,
-            checksum_kind=checksum_kind,
-            lock=lock,
-            storage_class=storage_class,
-        )
-        return UploadId(upload.started_us, upload.upload)
-
-    async def begin(
-        self,
-        bucket: str,
-        key: str,
-        *,
-        headers: Headers = NO_HEADERS,
-        metadata: Mapping[str, str] | None = None,
-        tags: Mapping[str, str] | None = None,
-        checksum_algorithm: str = "",
-        checksum_kind: str = "",
-        lock: Lock | None = None,
         encryption: EncryptionWanted | None = None,
         storage_class: str = STANDARD,
-    ) -> Upload:
+    ) -> CreatedUpload:
         """Begin an upload; `lock` is that of the object when it is complete. Its parts share a
         data key. Raises `BucketNotFound`, `KeyTooLong`, `MetadataTooLarge`, `InvalidTag`,
         `InvalidOperation` for a checksum that cannot be had of parts, or a lock in a bucket
@@ -185,26 +165,9 @@ class Uploads:
             batch.put(row_key, encode(upload))
 
         await shield(self._core.writer.transact(decide))
-        return upload
+        return CreatedUpload(UploadId.of(upload), upload.encryption)
 
     async def put_part(
-        self,
-        bucket: str,
-        key: str,
-        upload_id: str,
-        number: int,
-        body: bytes | ByteStream,
-        *,
-        declared: Declared = NOTHING_DECLARED,
-        size_bytes: int | None = None,
-    ) -> Part:
-        """As `store_part`, for those who need no more than the part."""
-        stored = await self.store_part(
-            bucket, key, upload_id, number, body, declared=declared, size_bytes=size_bytes
-        )
-        return stored.part
-
-    async def store_part(
         self,
         bucket: str,
         key: str,
@@ -236,7 +199,7 @@ class Uploads:
             sealed=sealed,
             kept=self._core.classes.of(upload),
         )
-        part = await shield(self._put_part(place, number, ingested, sealed))
+        part = await shield(self._put_part(place, upload, number, ingested))
         return StoredPart(part, upload.encryption)
 
     async def parts(
@@ -355,20 +318,12 @@ class Uploads:
         return self._core.encryptions.sealed(encryption, secret)
 
     async def _put_part(
-        self, place: Place, number: int, ingested: Ingested, sealed: Sealed | None
+        self, place: Place, upload: Upload, number: int, ingested: Ingested
     ) -> Part:
         core = self._core
         attempt = core.ids.uid()
-        encryption = sealed.encryption if sealed is not None else None
-        salt = ingested.staged.salt if ingested.staged is not None else b""
-        placement = Placement(
-            account=place.bucket.owner,
-            deduplicate=place.bucket.deduplicate and sealed is None,
-            ref=lambda blob: keys.part_ref(blob, attempt),
-            identity=part_identity(
-                place.bucket.name, place.key, place.id.uid, number, ingested.etag, encryption, salt
-            ),
-            locked=(keys.part(place.id.uid, number),),
+        placement = part_placement(
+            place.bucket, place.key, upload, ingested, number=number, attempt=attempt
         )
 
         async def decide(batch: Batch, source: Source) -> Part:

@@ -50,7 +50,7 @@ async def create_multipart_upload(
     require_private(ACL)
     algorithm, kind = multipart_checksum(ChecksumAlgorithm, ChecksumType)
     wanted = encryption_wanted(call, headers, BucketKeyEnabled)
-    upload = await call.store.uploads.begin(
+    created = await call.store.uploads.create(
         Bucket,
         Key,
         headers=kept_headers(headers),
@@ -66,11 +66,11 @@ async def create_multipart_upload(
         {
             "Bucket": Bucket,
             "Key": Key,
-            "UploadId": UploadId(upload.started_us, upload.upload).text(),
+            "UploadId": created.id.text(),
             "ChecksumAlgorithm": algorithm or None,
             "ChecksumType": kind or None,
-            **await shown_abortion(call.store, Bucket, Key, upload.started_us),
-            **shown_new_encryption(upload.encryption, wanted),
+            **await shown_abortion(call.store, Bucket, Key, created.id.time_us),
+            **shown_new_encryption(created.encryption, wanted),
         }
     )
 
@@ -79,7 +79,7 @@ async def upload_part(
     call: Call, *, Bucket: str, Key: str, UploadId: str, PartNumber: int, **given: str
 ) -> Answer:
     key = customer_key(call, given)
-    stored = await call.store.uploads.store_part(
+    stored = await call.store.uploads.put_part(
         Bucket,
         Key,
         UploadId,
@@ -301,7 +301,7 @@ def _shown_upload(call: Call, key: str, upload: Upload) -> dict[str, object]:
     owner = {"ID": canonical_id(call.store, upload.owner)}
     return {
         "Key": key,
-        "UploadId": UploadId(upload.started_us, upload.upload).text(),
+        "UploadId": UploadId.of(upload).text(),
         "Initiator": owner,
         "Owner": owner,
         "StorageClass": upload.storage_class,

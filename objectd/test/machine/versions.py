@@ -117,7 +117,7 @@ class VersionsMachine(RuleBasedStateMachine):
     def upload(self, place: tuple[str, str], first: bytes, last: bytes) -> None:
         """Complete an upload of two parts."""
         uploads, data = self.store.uploads, (first + b"!", last)
-        upload = self.wait(uploads.create(*place)).text()
+        upload = self.wait(uploads.create(*place)).id.text()
         for number, part in enumerate(data, 1):
             self.wait(uploads.put_part(*place, upload, number, part))
         page = self.wait(uploads.parts(*place, upload))

@@ -183,9 +183,10 @@ class StoreCase(SynchronousTestCase):
                 "photos", key, checksum_algorithm=algorithm, checksum_kind=kind
             )
         )
+        upload_id = created.id.text()
         for number, data in enumerate(parts, 1):
-            self.ok(self.store.uploads.put_part("photos", key, created.text(), number, data))
-        return created.text()
+            self.ok(self.store.uploads.put_part("photos", key, upload_id, number, data))
+        return upload_id
 
     def listed(self, key: str, upload_id: str) -> list[ListedPart]:
         """The list that completes an upload with all its parts."""

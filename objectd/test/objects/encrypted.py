@@ -9,7 +9,6 @@ from objectd.blobs.packets import PACKET_BYTES
 from objectd.interfaces import Entry, EnvelopeKey
 from objectd.keys.memory import MemoryKeys
 from objectd.model.records import Scheme
-from objectd.objects import UploadId
 from objectd.objects.checking import Check, Finding
 from objectd.objects.copy_source import ObjectName
 from objectd.objects.encryption import CustomerKey, EncryptionWanted
@@ -93,7 +92,7 @@ class EncryptionCase(StoreCase):
         upload_id = self.begun(key, wanted)
         for number, data in enumerate(parts, 1):
             self.ok(
-                self.store.uploads.store_part(
+                self.store.uploads.put_part(
                     "photos", key, upload_id, number, data, customer_key=key_of(wanted)
                 )
             )
@@ -110,5 +109,4 @@ class EncryptionCase(StoreCase):
         return self.ok(every())
 
     def begun(self, key: str, wanted: EncryptionWanted | None) -> str:
-        upload = self.ok(self.store.uploads.begin("photos", key, encryption=wanted))
-        return UploadId(upload.started_us, upload.upload).text()
+        return self.ok(self.store.uploads.create("photos", key, encryption=wanted)).id.text()

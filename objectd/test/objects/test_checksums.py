@@ -316,8 +316,9 @@ class UploadTests(StoreCase):
         other = Declared(algorithm="CRC32")
         self.refused(InvalidOperation, put_part("photos", "a", upload_id, 1, LARGE, declared=other))
         self.assertEqual(self.files(), [])
-        part = self.ok(put_part("photos", "a", upload_id, 1, LARGE))
-        self.assertEqual(part.checksums, (Checksum("SHA256", hashlib.sha256(LARGE).digest()),))
+        stored = self.ok(put_part("photos", "a", upload_id, 1, LARGE))
+        kept = Checksum("SHA256", hashlib.sha256(LARGE).digest())
+        self.assertEqual(stored.part.checksums, (kept,))
 
     def test_any_part_without_algorithm(self) -> None:
         """An upload without an algorithm takes parts with any, and becomes an object with the
@@ -328,8 +329,8 @@ class UploadTests(StoreCase):
             value = digest(algorithm, data)
             declared = declaring(algorithm, value)
             put_part = self.store.uploads.put_part
-            part = self.ok(put_part("photos", "a", upload_id, number, data, declared=declared))
-            self.assertEqual(part.checksums[-1], Checksum(algorithm, value))
+            stored = self.ok(put_part("photos", "a", upload_id, number, data, declared=declared))
+            self.assertEqual(stored.part.checksums[-1], Checksum(algorithm, value))
         page = self.ok(self.store.uploads.parts("photos", "a", upload_id))
         listed = [ListedPart(number, part.etag, part.checksums[-1]) for number, part in page.parts]
         self.ok(self.store.completions.complete("photos", "a", upload_id, listed))

@@ -50,9 +50,9 @@ class LockTests(EncryptionCase):
     def test_defaults(self) -> None:
         """Both defaults hold for what is put, in one go, in parts, or as a copy."""
         put = self.ok(self.store.objects.put("safe", "k", LARGE)).version_id
-        upload = self.ok(self.store.uploads.create("safe", "k")).text()
-        part = self.ok(self.store.uploads.put_part("safe", "k", upload, 1, EDGY))
-        listed = [ListedPart(1, part.etag)]
+        upload = self.ok(self.store.uploads.create("safe", "k")).id.text()
+        stored = self.ok(self.store.uploads.put_part("safe", "k", upload, 1, EDGY))
+        listed = [ListedPart(1, stored.part.etag)]
         done = self.ok(self.store.completions.complete("safe", "k", upload, listed))
         self.assert_kept(done.version_id)
         for source in ("none", "s3", "dsse"):
@@ -69,7 +69,8 @@ class LockTests(EncryptionCase):
         lock = Lock(Retention(RetentionMode.COMPLIANCE, until_us), legal_hold=True)
         put = self.store.objects.put("safe", "k", SMALL, lock=lock, encryption=KMS)
         self.assert_kept(self.ok(put).version_id, Scheme.SSE_KMS)
-        upload = self.ok(self.store.uploads.begin("safe", "k", lock=lock, encryption=KMS))
+        self.ok(self.store.uploads.create("safe", "k", lock=lock, encryption=KMS))
+        [(_, upload)] = self.ok(self.store.uploads.list("safe")).uploads
         self.assertEqual(upload.lock, lock)
         assert upload.encryption is not None
         self.assertEqual(upload.encryption.scheme, Scheme.SSE_KMS)

@@ -84,7 +84,7 @@ class RoundTripTests(EncryptionCase):
                 self.put(f"{name} {len(data)}", data, wanted)
             self.put_in_parts(name, [EDGY, LARGE], wanted)
             self.ok(
-                self.store.uploads.store_part(
+                self.store.uploads.put_part(
                     "photos", "u", self.begun("u", wanted), 1, EDGY, customer_key=key_of(wanted)
                 )
             )

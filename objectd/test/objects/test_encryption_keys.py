@@ -53,7 +53,7 @@ class KeyTests(EncryptionCase):
     def test_parts_need_the_key(self) -> None:
         """Parts are taken with the key that the upload was begun with."""
         upload_id = self.begun("k", ENCRYPTED["mine"])
-        put = self.store.uploads.store_part
+        put = self.store.uploads.put_part
         self.refused(CustomerKeyMissing, put("photos", "k", upload_id, 1, LARGE))
         self.refused(InvalidOperation, put("photos", "k", upload_id, 1, LARGE, customer_key=OTHER))
         for wanted in (None, S3):
@@ -178,7 +178,7 @@ class DefaultTests(EncryptionCase):
         self.refused(
             EncryptionBlocked, self.store.objects.put("photos", "n", LARGE, encryption=mine)
         )
-        self.refused(EncryptionBlocked, self.store.uploads.begin("photos", "n", encryption=mine))
+        self.refused(EncryptionBlocked, self.store.uploads.create("photos", "n", encryption=mine))
         self.assertEqual(self.got("k", MINE), LARGE)
         self.put("n", LARGE, None)
         self.assertIsNone(self.ok(self.store.objects.head("photos", "n")).tail.encryption)

@@ -149,7 +149,7 @@ class UploadListingTests(StoreCase):
         created: list[tuple[bytes, UploadId]] = []
         for n, key in enumerate(keys):
             self.now_us += 1 if n % (steps_back + 1) else -1
-            created.append((key.encode(), self.ok(self.store.uploads.create("photos", key))))
+            created.append((key.encode(), self.ok(self.store.uploads.create("photos", key)).id))
         shown: list[str] = []
         key_marker = upload_id_marker = ""
         more = True
@@ -190,4 +190,4 @@ class UploadListingTests(StoreCase):
 
 
 def text(upload: Upload) -> str:
-    return UploadId(upload.started_us, upload.upload).text()
+    return UploadId.of(upload).text()

@@ -150,7 +150,7 @@ class UploadTests(MovingCase):
             self.ok(self.store.abandoned.abort(0))
             self.assertEqual(len(self.rows(keys.UPLOADS)), 1)
             [(key, upload)] = self.ok(self.store.uploads.list("photos")).uploads
-            id_ = UploadId(upload.started_us, upload.upload).text()
+            id_ = UploadId.of(upload).text()
             self.ok(self.store.uploads.abort("photos", key, id_))
 
         async def act() -> None:
@@ -169,7 +169,7 @@ class UploadTests(MovingCase):
 
         async def complete() -> None:
             [(key, upload)] = self.ok(self.store.uploads.list("photos")).uploads
-            id_ = UploadId(upload.started_us, upload.upload).text()
+            id_ = UploadId.of(upload).text()
             listed = self.listed(key, id_)
             work = self.beside().completions.complete("photos", key, id_, listed)
             self.refused(UploadNotFound, work)

@@ -39,8 +39,8 @@ class PartTests(StoreCase):
         upload_id = self.upload("a")
         for number in (3, 1, 10_000, 2):
             data = b"part %d" % number
-            part = self.ok(self.store.uploads.put_part("photos", "a", upload_id, number, data))
-            self.assertEqual(part.etag, hashlib.md5(data).hexdigest())
+            stored = self.ok(self.store.uploads.put_part("photos", "a", upload_id, number, data))
+            self.assertEqual(stored.part.etag, hashlib.md5(data).hexdigest())
         numbers: list[int] = []
         more = True
         while more:
@@ -166,12 +166,11 @@ class CompleteTests(StoreCase):
     def test_object(self) -> None:
         """A completed upload is an object of its parts in order, with all it was created with."""
         headers = Headers(content_type="text/plain")
-        created = self.ok(
-            self.store.uploads.create("photos", "a", headers=headers, metadata={"k": "v"})
-        )
+        create = self.store.uploads.create("photos", "a", headers=headers, metadata={"k": "v"})
+        upload_id = self.ok(create).id.text()
         for number, data in ((2, b"world"), (1, b"hello "), (7, b"!")):
-            self.ok(self.store.uploads.put_part("photos", "a", created.text(), number, data))
-        etag = self.complete("a", created.text())
+            self.ok(self.store.uploads.put_part("photos", "a", upload_id, number, data))
+        etag = self.complete("a", upload_id)
         md5s = [hashlib.md5(data).digest() for data in (b"hello ", b"world", b"!")]
         self.assertEqual(etag, hashlib.md5(b"".join(md5s)).hexdigest() + "-3")
         found = self.ok(self.store.objects.head("photos", "a"))

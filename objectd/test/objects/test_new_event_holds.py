@@ -117,10 +117,10 @@ class NewTests(EventHoldCase):
 
     def complete_upload(self, lock: Lock | None = None) -> None:
         uploads = self.store.uploads
-        upload_id = self.ok(uploads.create("safe", "a", lock=lock)).text()
+        upload_id = self.ok(uploads.create("safe", "a", lock=lock)).id.text()
         self.pass_us(HOUR_US)
-        part = self.ok(uploads.put_part("safe", "a", upload_id, 1, LARGE))
-        listed = [ListedPart(1, part.etag)]
+        stored = self.ok(uploads.put_part("safe", "a", upload_id, 1, LARGE))
+        listed = [ListedPart(1, stored.part.etag)]
         self.ok(self.store.completions.complete("safe", "a", upload_id, listed))
 
     def test_put(self) -> None:

@@ -173,7 +173,7 @@ class DefaultTests(LockCase):
 
     async def complete_upload(self, lock: Lock | None) -> None:
         uploads = self.store.uploads
-        upload_id = (await uploads.create("safe", "a", lock=lock)).text()
+        upload_id = (await uploads.create("safe", "a", lock=lock)).id.text()
         await uploads.put_part("safe", "a", upload_id, 1, LARGE)
         page = await uploads.parts("safe", "a", upload_id)
         listed = [ListedPart(number, part.etag) for number, part in page.parts]

@@ -88,10 +88,11 @@ class PutTests(ClassCase):
 
     def test_multipart(self) -> None:
         """The class of an upload is that of its parts and of what it becomes."""
-        upload = self.ok(self.store.uploads.create("photos", "a", storage_class="STANDARD_IA"))
+        create = self.store.uploads.create("photos", "a", storage_class="STANDARD_IA")
+        upload = self.ok(create).id.text()
         for number in (1, 2):
-            self.ok(self.store.uploads.put_part("photos", "a", upload.text(), number, LARGE))
-        self.complete("a", upload.text())
+            self.ok(self.store.uploads.put_part("photos", "a", upload, number, LARGE))
+        self.complete("a", upload)
         self.assertEqual(self.head().head.storage_class, "STANDARD_IA")
         self.assertEqual({blob.storage_class for blob in self.stored_blobs()}, {"STANDARD_IA"})
         self.assertEqual(self.read("a"), LARGE * 2)
@@ -159,12 +160,13 @@ class CopyTests(ClassCase):
     def test_part_copies(self) -> None:
         """A part of an upload of another class is stored anew, too."""
         self.put(LARGE, "STANDARD")
-        upload = self.ok(self.store.uploads.create("photos", "b", storage_class="STANDARD_IA"))
-        self.ok(self.store.part_copies.copy(A, B, upload.text(), 1))
+        create = self.store.uploads.create("photos", "b", storage_class="STANDARD_IA")
+        upload = self.ok(create).id.text()
+        self.ok(self.store.part_copies.copy(A, B, upload, 1))
         self.assertEqual(
             [blob.storage_class for blob in self.stored_blobs()], ["STANDARD", "STANDARD_IA"]
         )
-        self.complete("b", upload.text())
+        self.complete("b", upload)
         self.assertEqual(self.read("b"), LARGE)
 
     def test_onto_itself(self) -> None:
@@ -203,9 +205,10 @@ class ArchiveTests(ClassCase):
             self.assertEqual(self.head().size_bytes, len(data))
 
     def test_parts_are_known(self) -> None:
-        upload = self.ok(self.store.uploads.create("photos", "a", storage_class="DEEP_ARCHIVE"))
-        self.ok(self.store.uploads.put_part("photos", "a", upload.text(), 1, LARGE))
-        self.complete("a", upload.text())
+        create = self.store.uploads.create("photos", "a", storage_class="DEEP_ARCHIVE")
+        upload = self.ok(create).id.text()
+        self.ok(self.store.uploads.put_part("photos", "a", upload, 1, LARGE))
+        self.complete("a", upload)
         opened = self.ok(self.store.objects.get("photos", "a", archived=True))
         self.assertEqual(len(self.ok(opened.parts())), 1)
         opened.close()

@@ -89,9 +89,9 @@ class PutTests(StoreCase):
 
     def test_upload(self) -> None:
         """The tags of an upload are those of its object."""
-        created = self.ok(self.store.uploads.create("photos", "a", tags={"a": "1"}))
-        self.ok(self.store.uploads.put_part("photos", "a", created.text(), 1, b"part"))
-        self.complete("a", created.text())
+        created = self.ok(self.store.uploads.create("photos", "a", tags={"a": "1"})).id.text()
+        self.ok(self.store.uploads.put_part("photos", "a", created, 1, b"part"))
+        self.complete("a", created)
         self.assertEqual(self.ok(self.store.objects.head("photos", "a")).tail.tags, {"a": "1"})
 
     def test_refused(self) -> None:

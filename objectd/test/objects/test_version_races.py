@@ -71,7 +71,7 @@ class RaceTests(VersionsCase):
                 )
                 return self.ok(copy).version_id
             case _:
-                upload = self.ok(store.uploads.create("albums", "a")).text()
+                upload = self.ok(store.uploads.create("albums", "a")).id.text()
                 self.ok(store.uploads.put_part("albums", "a", upload, 1, b"part"))
                 page = self.ok(store.uploads.parts("albums", "a", upload))
                 listed = [ListedPart(number, part.etag) for number, part in page.parts]

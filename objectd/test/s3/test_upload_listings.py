@@ -102,7 +102,7 @@ class UploadsTests(ListingsTestCase):
         """A new bucket, and the ids of its uploads."""
         bucket = self.bucket_with(frozenset())
         uploads = self.server.store.uploads
-        return bucket, [result_of(uploads.create(bucket, key)).text() for key in keys]
+        return bucket, [result_of(uploads.create(bucket, key)).id.text() for key in keys]
 
     @given(cases())
     def test_pages(self, case: Case) -> None:
@@ -174,7 +174,7 @@ class PartsTests(ListingsTestCase):
     def upload_with(self, numbers: frozenset[int]) -> dict[str, str]:
         bucket = self.bucket_with(frozenset())
         uploads = self.server.store.uploads
-        upload_id = result_of(uploads.create(bucket, "k")).text()
+        upload_id = result_of(uploads.create(bucket, "k")).id.text()
         for number in numbers:
             result_of(uploads.put_part(bucket, "k", upload_id, number, b"%d" % number))
         return {"Bucket": bucket, "Key": "k", "UploadId": upload_id}

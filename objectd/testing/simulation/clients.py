@@ -20,7 +20,6 @@ from objectd.errors import (
 from objectd.model.records import DefaultEncryption, ObjectHead, Scheme
 from objectd.objects.completing import ListedPart
 from objectd.objects.object import OpenObject
-from objectd.objects.upload_listing import UploadId
 from objectd.testing.simulation.asking import REFUSED, Asker, Body, done
 from objectd.testing.simulation.beliefs import (
     BUCKETS,
@@ -283,7 +282,7 @@ class UploadClient:
         ask, start = self._ask, self._ask.now
         bucket, key = ask.place()
         operation, storage_class = ask.beliefs.next_operation(), ask.storage_class()
-        work = ask.store.uploads.begin(
+        work = ask.store.uploads.create(
             bucket,
             key,
             metadata={"op": str(operation)},
@@ -292,7 +291,7 @@ class UploadClient:
         )
         created = await ask.write("create upload", bucket, [], work)
         if created is not None:
-            upload_id = UploadId(created.started_us, created.upload).text()
+            upload_id = created.id.text()
             parts = {
                 number: Register[PartValue | None](f"part {number} of {upload_id}", None)
                 for number in PART_NUMBERS
