@@ -4,36 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from objectd.test.functional.boto_case import BotoCase
 from objectd.test.functional.server import BUCKET, MIB
+from objectd.test.s3.wire import refusal
 
 RED: dict[str, Any] = {"TagSet": [{"Key": "colour", "Value": "rot + grün"}]}
 K: dict[str, Any] = {"Bucket": BUCKET, "Key": "dir/k ü"}
 
 
 class PlainTests(BotoCase):
-    def refused(self, code: str, call: Any, **arguments: object) -> None:
-        error = self.assertRaises(ClientError, call, **arguments)
-        self.assertEqual(error.response["Error"]["Code"], code)
-
     def test_tags_of_buckets(self) -> None:
         """Tags of buckets are put, read, kept and deleted."""
         client = self.client
-        self.refused("NoSuchTagSet", client.get_bucket_tagging, Bucket=BUCKET)
+        refusal(self, 404, "NoSuchTagSet", client.get_bucket_tagging, Bucket=BUCKET)
         client.put_bucket_tagging(Bucket=BUCKET, Tagging=RED)
         client.create_bucket(
             Bucket="born-with-tags", CreateBucketConfiguration={"Tags": RED["TagSet"]}
         )
         twice = {"TagSet": RED["TagSet"] * 2}
-        self.refused("InvalidTag", client.put_bucket_tagging, Bucket=BUCKET, Tagging=twice)
+        refusal(self, 400, "InvalidTag", client.put_bucket_tagging, Bucket=BUCKET, Tagging=twice)
         self.restart()
         for bucket in (BUCKET, "born-with-tags"):
             found = self.client.get_bucket_tagging(Bucket=bucket)
             self.assertEqual(found["TagSet"], RED["TagSet"])
         self.client.delete_bucket_tagging(Bucket=BUCKET)
-        self.refused("NoSuchTagSet", self.client.get_bucket_tagging, Bucket=BUCKET)
+        refusal(self, 404, "NoSuchTagSet", self.client.get_bucket_tagging, Bucket=BUCKET)
 
     def test_tags_of_objects(self) -> None:
         """Tags of objects are put, counted, read, copied and deleted."""
@@ -62,7 +57,9 @@ class PlainTests(BotoCase):
                 **K, AnnotationName=name, AnnotationPayload=text.encode(), ObjectIfMatch=etag
             )
         gone = {"AnnotationName": "dir/n 0"}
-        self.refused(
+        refusal(
+            self,
+            412,
             "PreconditionFailed",
             client.delete_object_annotation,
             **K,
@@ -70,7 +67,7 @@ class PlainTests(BotoCase):
             ObjectIfMatch='"other"',
         )
         client.delete_object_annotation(**K, **gone)
-        self.refused("NoSuchAnnotation", client.get_object_annotation, **K, **gone)
+        refusal(self, 404, "NoSuchAnnotation", client.get_object_annotation, **K, **gone)
         del texts["dir/n 0"]
         copy = {"Bucket": BUCKET, "Key": "copy"}
         client.copy_object(**copy, CopySource=K)

@@ -6,9 +6,9 @@ import base64
 import hashlib
 from typing import Any
 
-from botocore.exceptions import ClientError
 from twisted.trial.unittest import SynchronousTestCase
 
+from objectd.test.s3.wire import refusal
 from objectd.testing.s3 import MemoryServer
 
 KEY = b"k" * 32
@@ -49,12 +49,8 @@ class EncryptionCase(SynchronousTestCase):
 
     def refused(self, code: str, call: Any, *, status: int = 400, **arguments: Any) -> str:
         """Returns the message."""
-        arguments = {"Bucket": "photos", **arguments}
-        error = self.assertRaises(ClientError, call, **arguments).response
-        found = (error["Error"]["Code"], error["ResponseMetadata"]["HTTPStatusCode"])
-        self.assertEqual(found, (code, status), error)
-        message: str = error["Error"]["Message"]
-        return message
+        elements = refusal(self, status, code, call, **{"Bucket": "photos", **arguments})
+        return str(elements["Message"])
 
     def put(self, key: str = "k", body: bytes = LARGE, **more: Any) -> dict[str, Any]:
         answer: dict[str, Any] = self.s3.put_object(Bucket="photos", Key=key, Body=body, **more)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from botocore.exceptions import ClientError
 from twisted.trial.unittest import SynchronousTestCase
 
+from objectd.test.s3.wire import refusal
 from objectd.testing.s3 import MemoryServer
 
 SHOWN: Mapping[str, Mapping[str, object]] = {
@@ -47,9 +47,8 @@ class BucketSettingsTests(SynchronousTestCase):
         self.s3 = MemoryServer().client()
         self.s3.create_bucket(Bucket="photos")
 
-    def refused(self, code: str, operation: str, **arguments: object) -> None:
-        error = self.assertRaises(ClientError, getattr(self.s3, operation), **arguments)
-        self.assertEqual(error.response["Error"]["Code"], code, operation)
+    def refused(self, status: int, code: str, operation: str, **arguments: object) -> None:
+        refusal(self, status, code, getattr(self.s3, operation), **arguments)
 
     def test_shown(self) -> None:
         """What every bucket has is shown as AWS shows it for one that nobody has touched."""
@@ -61,16 +60,16 @@ class BucketSettingsTests(SynchronousTestCase):
     def test_absent(self) -> None:
         """What a bucket has only if somebody gives it one is 404 under AWS's name for it."""
         for operation, code in ABSENT.items():
-            self.refused(code, operation, Bucket="photos")
+            self.refused(404, code, operation, Bucket="photos")
         for operation in ABSENT_BY_ID:
-            self.refused("NoSuchConfiguration", operation, Bucket="photos", Id="1")
+            self.refused(404, "NoSuchConfiguration", operation, Bucket="photos", Id="1")
 
     def test_no_bucket(self) -> None:
         """A bucket that is not there has no settings at all."""
         for operation in [*SHOWN, *ABSENT, "get_bucket_acl"]:
-            self.refused("NoSuchBucket", operation, Bucket="absent")
+            self.refused(404, "NoSuchBucket", operation, Bucket="absent")
         for operation in ABSENT_BY_ID:
-            self.refused("NoSuchBucket", operation, Bucket="absent", Id="1")
+            self.refused(404, "NoSuchBucket", operation, Bucket="absent", Id="1")
 
     def test_acl(self) -> None:
         """Buckets and objects are their owner's, and nobody else has a grant."""
@@ -87,11 +86,11 @@ class BucketSettingsTests(SynchronousTestCase):
 
     def test_no_object(self) -> None:
         """An object that is not there has no ACL."""
-        self.refused("NoSuchKey", "get_object_acl", Bucket="photos", Key="dog")
-        self.refused("NoSuchBucket", "get_object_acl", Bucket="absent", Key="dog")
+        self.refused(404, "NoSuchKey", "get_object_acl", Bucket="photos", Key="dog")
+        self.refused(404, "NoSuchBucket", "get_object_acl", Bucket="absent", Key="dog")
 
     def test_not_set(self) -> None:
         """To set one is refused, and leaves everything as it was."""
-        self.refused("NotImplemented", "put_bucket_policy", Bucket="photos", Policy="{}")
-        self.refused("NotImplemented", "delete_bucket_policy", Bucket="photos")
-        self.refused("NoSuchBucketPolicy", "get_bucket_policy", Bucket="photos")
+        self.refused(501, "NotImplemented", "put_bucket_policy", Bucket="photos", Policy="{}")
+        self.refused(501, "NotImplemented", "delete_bucket_policy", Bucket="photos")
+        self.refused(404, "NoSuchBucketPolicy", "get_bucket_policy", Bucket="photos")

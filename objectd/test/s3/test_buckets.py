@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from botocore.exceptions import ClientError
 from twisted.trial.unittest import SynchronousTestCase
 
+from objectd.test.s3.wire import refusal
 from objectd.testing.s3 import MemoryServer
 
 
 class BucketTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.s3 = MemoryServer().client(parameter_validation=False)
-
-    def refused(self, code: str, call: Any, **arguments: Any) -> None:
-        error = self.assertRaises(ClientError, call, **arguments)
-        self.assertEqual(error.response["Error"]["Code"], code)
 
     def names(self) -> list[str]:
         return [bucket["Name"] for bucket in self.s3.list_buckets()["Buckets"]]
@@ -28,8 +22,8 @@ class BucketTests(SynchronousTestCase):
         self.assertEqual(self.s3.head_bucket(Bucket="photos")["BucketRegion"], "us-east-1")
         self.s3.delete_bucket(Bucket="photos")
         self.assertEqual(self.names(), [])
-        self.refused("404", self.s3.head_bucket, Bucket="photos")
-        self.refused("NoSuchBucket", self.s3.delete_bucket, Bucket="photos")
+        refusal(self, 404, "404", self.s3.head_bucket, Bucket="photos")
+        refusal(self, 404, "NoSuchBucket", self.s3.delete_bucket, Bucket="photos")
 
     def test_listed_by_name(self) -> None:
         """Buckets are listed in the order of their names, with one owner."""
@@ -74,9 +68,9 @@ class BucketTests(SynchronousTestCase):
     def test_page_sizes_refused(self) -> None:
         """A page has 1 to 10,000 buckets, and a token is one that was given out."""
         for wrong in (0, -1, 10_001, "ten", ""):
-            self.refused("InvalidArgument", self.s3.list_buckets, MaxBuckets=wrong)
+            refusal(self, 400, "InvalidArgument", self.s3.list_buckets, MaxBuckets=wrong)
         for token in ("", "x", "aa-bucket"):
-            self.refused("InvalidArgument", self.s3.list_buckets, ContinuationToken=token)
+            refusal(self, 400, "InvalidArgument", self.s3.list_buckets, ContinuationToken=token)
 
     def test_odd_prefixes(self) -> None:
         """A prefix that no bucket can have finds none."""
@@ -99,13 +93,13 @@ class BucketTests(SynchronousTestCase):
     def test_owned(self) -> None:
         """A bucket that one has already cannot be created again."""
         self.s3.create_bucket(Bucket="photos")
-        self.refused("BucketAlreadyOwnedByYou", self.s3.create_bucket, Bucket="photos")
+        refusal(self, 409, "BucketAlreadyOwnedByYou", self.s3.create_bucket, Bucket="photos")
 
     def test_not_empty(self) -> None:
         """A bucket with an object in it stays; one created again later is empty."""
         self.s3.create_bucket(Bucket="photos")
         self.s3.put_object(Bucket="photos", Key="k", Body=b"x")
-        self.refused("BucketNotEmpty", self.s3.delete_bucket, Bucket="photos")
+        refusal(self, 409, "BucketNotEmpty", self.s3.delete_bucket, Bucket="photos")
         self.s3.delete_object(Bucket="photos", Key="k")
         self.s3.delete_bucket(Bucket="photos")
         self.s3.create_bucket(Bucket="photos")
@@ -114,14 +108,16 @@ class BucketTests(SynchronousTestCase):
     def test_names(self) -> None:
         """Names outside AWS's rules are refused."""
         for name in ("ab", "a" * 64, "Photos", "a_b", "a..b", "-ab", "ab-", "1.2.3.4", "xn--a"):
-            self.refused("InvalidBucketName", self.s3.create_bucket, Bucket=name)
+            refusal(self, 400, "InvalidBucketName", self.s3.create_bucket, Bucket=name)
         for name in ("abc", "a" * 63, "1.2.3", "a.b-c"):
             self.s3.create_bucket(Bucket=name)
 
     def test_acl(self) -> None:
         """Only ACLs that grant nothing are accepted."""
         self.s3.create_bucket(Bucket="photos", ACL="private")
-        self.refused(
+        refusal(
+            self,
+            400,
             "AccessControlListNotSupported",
             self.s3.create_bucket,
             Bucket="others",
@@ -130,7 +126,9 @@ class BucketTests(SynchronousTestCase):
 
     def test_not_built(self) -> None:
         """What a bucket cannot be created with yet is refused by name."""
-        self.refused(
+        refusal(
+            self,
+            501,
             "NotImplemented",
             self.s3.create_bucket,
             Bucket="photos",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from objectd.auth.payload import PayloadMode
 from objectd.digests import ALGORITHMS
 from objectd.objects import ObjectSettings
 from objectd.objects.checksums import hasher
-from objectd.test.s3.test_objects import ObjectsTestCase, code_of
+from objectd.test.s3.test_objects import ObjectsTestCase
 from objectd.test.s3.wire import Upload, WireTestCase, error_document
 from objectd.testing.s3 import MemoryServer
 
@@ -61,8 +62,7 @@ class ChecksumsTestCase(ObjectsTestCase):
 
     def message_of(self, code: str, call: Any, *args: Any, **arguments: Any) -> str:
         """What a refusal with this code says."""
-        error = self.assertRaises(self.s3.exceptions.ClientError, call, *args, **arguments)
-        self.assertEqual(code_of(error), code)
+        error = self.refused(code, partial(call, *args), **arguments)
         return str(error.response["Error"]["Message"])
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
-from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.test.s3.lifecycle_case import RULE, TAG, LifecycleCase, Rule
-from objectd.test.s3.wire import BUCKET, authentic, error_document
+from objectd.test.s3.wire import BUCKET, authentic, error_document, refusal
 from objectd.testing.s3 import MemoryServer
 
 TEXT = st.text(
@@ -95,12 +95,9 @@ class ConfigurationTests(LifecycleCase):
     def refused(self, code: str, *wanted: Rule, status: int = 400, **arguments: object) -> str:
         """Nothing changes; returns the message."""
         before = self.contents()
-        error = self.assertRaises(ClientError, self.put, *wanted, **arguments)
-        answer = error.response
-        found = answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]
-        self.assertEqual(found, (code, status), wanted)
+        elements = refusal(self, status, code, partial(self.put, *wanted), **arguments)
         self.assertEqual(self.contents(), before)
-        return str(error.response["Error"]["Message"])
+        return str(elements["Message"])
 
     def code_of(self, document: str) -> str:
         """The code that a document is answered with; '' for none."""
@@ -114,9 +111,7 @@ class ConfigurationTests(LifecycleCase):
     def test_none(self) -> None:
         """A bucket has no lifecycle until it is given one, and none after it was deleted."""
         for _ in range(2):
-            error = self.assertRaises(ClientError, self.shown)
-            self.assertEqual(error.response["Error"]["Code"], "NoSuchLifecycleConfiguration")
-            self.assertEqual(error.response["ResponseMetadata"]["HTTPStatusCode"], 404)
+            refusal(self, 404, "NoSuchLifecycleConfiguration", self.shown)
             self.put(RULE)
             self.assertEqual(self.shown(), [RULE])
             answer = self.s3.delete_bucket_lifecycle(Bucket=BUCKET)
@@ -133,10 +128,8 @@ class ConfigurationTests(LifecycleCase):
                 {"LifecycleConfiguration": {"Rules": [RULE]}},
             ),
         ):
-            error = self.assertRaises(
-                ClientError, getattr(self.s3, operation), Bucket="absent", **arguments
-            )
-            self.assertEqual(error.response["Error"]["Code"], "NoSuchBucket")
+            call = getattr(self.s3, operation)
+            refusal(self, 404, "NoSuchBucket", call, Bucket="absent", **arguments)
 
     def test_deprecated(self) -> None:
         """The operations of before 2016 are the same under other names."""

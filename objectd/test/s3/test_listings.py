@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import attrs
-from botocore.exceptions import ClientError
 from botocore.handlers import set_list_objects_encoding_type_url
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from objectd.test.s3.wire import refusal
 from objectd.testing.s3 import MemoryServer, result_of
 from objectd.testing.strategies import object_keys, object_text
 
@@ -107,10 +107,6 @@ class ListingsTestCase(SynchronousTestCase):
         for key in keys:
             result_of(self.server.store.objects.put(bucket, key, b"x"))
         return bucket
-
-    def refused(self, code: str, call: Any, **arguments: Any) -> None:
-        error = self.assertRaises(ClientError, call, **arguments)
-        self.assertEqual(error.response["Error"]["Code"], code)
 
 
 class PagesTests(ListingsTestCase):
@@ -209,7 +205,7 @@ class MemberTests(ListingsTestCase):
         s3 = self.server.client(parameter_validation=False)
         for page_size in (-1, 2**31, "ten", ""):
             for call in (s3.list_objects, s3.list_objects_v2):
-                self.refused("InvalidArgument", call, Bucket=self.bucket, MaxKeys=page_size)
+                refusal(self, 400, "InvalidArgument", call, Bucket=self.bucket, MaxKeys=page_size)
 
     def test_owner(self) -> None:
         """V1 shows the owner of an object always, V2 when it is asked to."""
@@ -229,7 +225,7 @@ class MemberTests(ListingsTestCase):
         for call in (self.s3.list_objects, self.s3.list_objects_v2):
             for wrong in ("Tags", "restorestatus", "RestoreStatus,Tags"):
                 arguments = {"Bucket": self.bucket, "OptionalObjectAttributes": [wrong]}
-                self.refused("InvalidArgument", call, **arguments)
+                refusal(self, 400, "InvalidArgument", call, **arguments)
 
     def test_empty_parameters(self) -> None:
         """Parameters that are given without a value are as if they were not given."""
@@ -253,7 +249,9 @@ class MemberTests(ListingsTestCase):
             token,
         )
         s3 = self.server.client(parameter_validation=False)
-        self.refused("InvalidArgument", s3.list_objects_v2, Bucket=bucket, EncodingType="gzip")
+        refusal(
+            self, 400, "InvalidArgument", s3.list_objects_v2, Bucket=bucket, EncodingType="gzip"
+        )
 
     def test_tokens_are_opaque(self) -> None:
         """A token shows no key, and is refused with any character changed, added or lost."""
@@ -263,7 +261,9 @@ class MemberTests(ListingsTestCase):
         self.assertNotIn("secret", token)
         changed = [token[:n] + "Aa"[c == "A"] + token[n + 1 :] for n, c in enumerate(token)]
         for garbled in ("", "x", "*", token[:-1], token + "A", token + "=", *changed):
-            self.refused(
+            refusal(
+                self,
+                400,
                 "InvalidArgument",
                 self.s3.list_objects_v2,
                 Bucket=bucket,
@@ -291,7 +291,7 @@ class MemberTests(ListingsTestCase):
     def test_no_bucket(self) -> None:
         """The objects of a bucket that is not there cannot be listed."""
         for call in (self.s3.list_objects, self.s3.list_objects_v2):
-            self.refused("NoSuchBucket", call, Bucket="nowhere")
+            refusal(self, 404, "NoSuchBucket", call, Bucket="nowhere")
 
     def test_lines(self) -> None:
         """A line shows an object's size, time, ETag, storage class and checksum."""

@@ -19,10 +19,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from objectd.testing.s3 import HOST, MemoryServer, result_of
 
 
-def code_of(error: ClientError) -> str:
-    return str(error.response["Error"]["Code"])
-
-
 class ObjectsTestCase(SynchronousTestCase):
     """Tests of one server with one bucket."""
 
@@ -34,7 +30,7 @@ class ObjectsTestCase(SynchronousTestCase):
     def refused(self, code: str, call: Any, **arguments: Any) -> ClientError:
         """The call fails with this code; returns the error."""
         error = self.assertRaises(ClientError, call, **arguments)
-        self.assertEqual(code_of(error), code)
+        self.assertEqual(error.response["Error"]["Code"], code)
         return error
 
     def presigned(self, operation: str) -> str:

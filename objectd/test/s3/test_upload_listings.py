@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from objectd.test.s3.test_listings import ListingsTestCase
+from objectd.test.s3.wire import refusal
 from objectd.testing.s3 import result_of
 from objectd.testing.strategies import object_keys, object_text
 
@@ -154,20 +155,27 @@ class UploadsTests(ListingsTestCase):
             self.assertEqual((page["IsTruncated"], page["NextKeyMarker"]), (True, "0999"))
         s3 = self.server.client(parameter_validation=False)
         for wrong in (-1, 2**31, "ten", ""):
-            self.refused(
-                "InvalidArgument", s3.list_multipart_uploads, Bucket=bucket, MaxUploads=wrong
+            refusal(
+                self,
+                400,
+                "InvalidArgument",
+                s3.list_multipart_uploads,
+                Bucket=bucket,
+                MaxUploads=wrong,
             )
 
     def test_marker_that_is_none(self) -> None:
         """An upload id that never was one is no marker; without a key it is not looked at."""
         bucket, _ = self.bucket_with_uploads(("a", "b"))
         wrong = {"Bucket": bucket, "UploadIdMarker": "x"}
-        self.refused("InvalidArgument", self.s3.list_multipart_uploads, **wrong, KeyMarker="a")
+        refusal(
+            self, 400, "InvalidArgument", self.s3.list_multipart_uploads, **wrong, KeyMarker="a"
+        )
         self.assertEqual(len(self.s3.list_multipart_uploads(**wrong)["Uploads"]), 2)
 
     def test_no_bucket(self) -> None:
         """The uploads of a bucket that is not there cannot be listed."""
-        self.refused("NoSuchBucket", self.s3.list_multipart_uploads, Bucket="nowhere")
+        refusal(self, 404, "NoSuchBucket", self.s3.list_multipart_uploads, Bucket="nowhere")
 
 
 class PartsTests(ListingsTestCase):
@@ -217,5 +225,5 @@ class PartsTests(ListingsTestCase):
             self.assertEqual((page["IsTruncated"], page["NextPartNumberMarker"]), (True, 1000))
         s3 = self.server.client(parameter_validation=False)
         for wrong in (-1, 2**31, "ten", ""):
-            self.refused("InvalidArgument", s3.list_parts, **upload, MaxParts=wrong)
-            self.refused("InvalidArgument", s3.list_parts, **upload, PartNumberMarker=wrong)
+            refusal(self, 400, "InvalidArgument", s3.list_parts, **upload, MaxParts=wrong)
+            refusal(self, 400, "InvalidArgument", s3.list_parts, **upload, PartNumberMarker=wrong)
