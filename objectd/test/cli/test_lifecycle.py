@@ -60,7 +60,7 @@ class ExplainTests(LifecycleCase):
 
     def test_versions(self) -> None:
         """All that a key has is told of: versions, delete markers and uploads."""
-        self.enable_versioning()
+        self.set_versioning()
         self.set_rules(rule("r", noncurrent_days=3, noncurrent_kept=1, abort_days=2))
         ids = [self.put("a", b"1"), self.put("a", b"2"), self.put("a", b"3")]
         ids.append(self.delete("a"))
@@ -126,7 +126,7 @@ class ExplainTests(LifecycleCase):
 
     def test_moves_of_noncurrent(self) -> None:
         """So it is of noncurrent versions."""
-        self.enable_versioning()
+        self.set_versioning()
         transition = NoncurrentTransition("GLACIER", 1, 1)
         self.set_rules(
             rule(
@@ -149,7 +149,7 @@ class ExplainTests(LifecycleCase):
 
     def test_lone_marker(self) -> None:
         """A delete marker with nothing beneath it says so."""
-        self.enable_versioning()
+        self.set_versioning()
         self.set_rules(rule("r", expire_markers=True))
         self.delete("a")
         self.assertIn("beneath which nothing is left, is deleted", self.explained("a")[1])
@@ -180,7 +180,7 @@ class ExplainTests(LifecycleCase):
 
     def test_as_it_happens(self) -> None:
         """What is told is what a pass then does, and nothing happens before."""
-        self.enable_versioning()
+        self.set_versioning()
         self.set_rules(rule("r", expire_days=2, noncurrent_days=2))
         self.put("a")
         self.pass_until(at("2014-01-18 00:00") - 1)

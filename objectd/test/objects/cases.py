@@ -26,12 +26,16 @@ from objectd.interfaces import (
 )
 from objectd.metadata.memory import MemoryMetadata
 from objectd.model import keys
+from objectd.model.codec import decode
+from objectd.model.records import Format
 from objectd.objects import ListedPart, ObjectSettings, ObjectStore, open_store
+from objectd.objects.checking import Check, Finding
 from objectd.objects.classes import ClassSettings
 from objectd.objects.locks import KeyLocks
 from objectd.objects.opening import run_at_once
 from objectd.objects.store import assemble
 from objectd.objects.uptime import Uptime
+from objectd.objects.writer import Batch
 
 _T = TypeVar("_T")
 _E = TypeVar("_E", bound=Exception)
@@ -197,6 +201,34 @@ class StoreCase(SynchronousTestCase):
         """Returns the ETag."""
         listed = self.listed(key, upload_id)
         return self.ok(self.store.completions.complete("photos", key, upload_id, listed)).etag
+
+    def set_versioning(self, bucket: str = "photos", *, enabled: bool = True) -> None:
+        self.ok(self.store.buckets.set_versioning(bucket, enabled=enabled))
+
+    def keys_listed(self) -> list[str]:
+        page = self.ok(self.store.listings.objects("photos"))
+        return [listed.key for listed in page.objects]
+
+    def findings(self, *, deep: bool = False) -> list[Finding]:
+        """Of a check."""
+        core = self.store.core
+        check = Check(core.metadata, core.blobs, self.store.format.digest_key)
+
+        async def every() -> list[Finding]:
+            return [finding async for finding in check.run(deep=deep)]
+
+        return self.ok(every())
+
+    def features(self) -> int:
+        """What a program must understand to open the store (`Incompatible`)."""
+        [row] = self.rows(keys.FORMAT)
+        return decode(Format, row.value or b"").incompatible
+
+    def write_row(self, key: bytes, value: bytes) -> None:
+        """Put a row past all that puts rows of its kind."""
+        batch = Batch()
+        batch.put(key, value)
+        self.ok(self.store.core.writer.commit(batch))
 
     def files(self) -> list[BlobFile]:
         async def every() -> list[BlobFile]:

@@ -13,7 +13,6 @@ from objectd.model import keys
 from objectd.model.blobs import Blob
 from objectd.model.codec import decode, encode
 from objectd.objects.classes import STANDARD, ClassSettings
-from objectd.objects.writer import Batch
 from objectd.test.objects.encrypted import EncryptionCase, raw
 
 LITTLE_BYTES = 256
@@ -63,6 +62,4 @@ class CompressionCase(EncryptionCase):
 
     def change_blob(self, **changes: object) -> None:
         row, blob = self.the_blob()
-        batch = Batch()
-        batch.put(row.key, encode(structs.replace(blob, **changes)))
-        self.ok(self.store.core.writer.commit(batch))
+        self.write_row(row.key, encode(structs.replace(blob, **changes)))

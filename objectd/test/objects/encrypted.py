@@ -9,7 +9,6 @@ from objectd.blobs.packets import PACKET_BYTES
 from objectd.interfaces import Entry, EnvelopeKey
 from objectd.keys.memory import MemoryKeys
 from objectd.model.records import Scheme
-from objectd.objects.checking import Check, Finding
 from objectd.objects.copy_source import ObjectName
 from objectd.objects.encryption import CustomerKey, EncryptionWanted
 from objectd.test.objects.cases import StoreCase
@@ -97,16 +96,6 @@ class EncryptionCase(StoreCase):
                 )
             )
         self.complete(key, upload_id)
-
-    def findings(self, *, deep: bool = False) -> list[Finding]:
-        """Of a check."""
-        core = self.store.core
-        check = Check(core.metadata, core.blobs, self.store.format.digest_key)
-
-        async def every() -> list[Finding]:
-            return [finding async for finding in check.run(deep=deep)]
-
-        return self.ok(every())
 
     def begun(self, key: str, wanted: EncryptionWanted | None) -> str:
         return self.ok(self.store.uploads.create("photos", key, encryption=wanted)).id.text()

@@ -19,7 +19,6 @@ from objectd.objects.classes import ClassSettings
 from objectd.objects.encryption import CustomerKey, EncryptionWanted
 from objectd.objects.moving import Find, Version, move_class
 from objectd.objects.restaging import Pace
-from objectd.objects.writer import Batch
 from objectd.test.objects.cases import LARGE, begin
 from objectd.test.objects.encrypted import SMALL, EncryptionCase, key_of
 
@@ -84,9 +83,7 @@ class MovingCase(EncryptionCase):
 
     def rewrite(self, version: Version) -> None:
         """Its row has this head and tail from now on."""
-        batch = Batch()
-        batch.put(version.row_key, encode_object(version.head, version.tail))
-        self.ok(self.store.core.writer.commit(batch))
+        self.write_row(version.row_key, encode_object(version.head, version.tail))
 
     def put_all(self, wanted: EncryptionWanted | None = None) -> dict[str, bytes]:
         """An object of every form; their bytes by their keys."""

@@ -27,7 +27,7 @@ class VersionsCase(CheckCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.mode(enabled=True)
+        self.set_versioning(enabled=True)
         objects = self.store.objects
         self.now_us += 1000
         self.newer = {
@@ -35,15 +35,12 @@ class VersionsCase(CheckCase):
             for key, data in (("small", b"in a row, too"), ("large", LARGE + b"new"))
         }
         self.ok(objects.delete("photos", "parts"))
-        self.mode(enabled=False)
+        self.set_versioning(enabled=False)
         self.ok(objects.delete("photos", "empty"))
-        self.mode(enabled=True)
+        self.set_versioning(enabled=True)
         self.ok(objects.put("photos", "empty", b""))
         self.ok(objects.put("photos", "small", b"newest"))
         self.ok(self.store.collector.run_to_rest())
-
-    def mode(self, *, enabled: bool) -> None:
-        self.ok(self.store.buckets.set_versioning("photos", enabled=enabled))
 
     def version_rows(self, key: str) -> list[bytes]:
         """The rows of a key's versions, the newest first."""
@@ -79,7 +76,7 @@ class SoundTests(VersionsCase):
         """There is nothing to find in a versioned bucket, shallow or deep, in whatever mode, nor
         when all of its versions are gone, or the bucket."""
         for enabled in (True, False):
-            self.mode(enabled=enabled)
+            self.set_versioning(enabled=enabled)
             self.assert_found(deep=True)
         for each in self.ok(self.store.version_listings.page("photos")).versions:
             deleted = self.store.objects.delete("photos", each.key, version_id=each.version_id)

@@ -37,10 +37,6 @@ class DamageTests(StoreCase):
     def tearDown(self) -> None:
         self.flushLoggedErrors()
 
-    def keys_listed(self) -> list[str]:
-        page = self.ok(self.store.listings.objects("photos"))
-        return [listed.key for listed in page.objects]
-
     def test_read(self) -> None:
         """A damaged object is refused, and others are read."""
         self.damage_object()

@@ -207,7 +207,7 @@ class EnforcedTests(LockCase):
         """Where nobody knows the time, no retention is over."""
         self.retain()
         self.pass_us(DAY_US)
-        self.change(keys.CLOCK_MARK, b"nothing")
+        self.write_row(keys.CLOCK_MARK, b"nothing")
         self.refused(DamagedRecord, self.store.objects.delete("safe", "a", version_id=self.version))
         self.assertEqual(self.head(self.version).version_id, self.version)
 
@@ -252,11 +252,6 @@ class EnforcedTests(LockCase):
         self.pass_us(HOUR_US)
         self.assert_locked(bypass=True)
 
-    def change(self, key: bytes, value: bytes) -> None:
-        batch = Batch()
-        batch.put(key, value)
-        self.ok(self.store.core.writer.commit(batch))
-
 
 class DamagedTests(LockCase):
     """Nobody can tell of a damaged version whether it is locked."""
@@ -270,9 +265,7 @@ class DamagedTests(LockCase):
         [row] = self.rows(family)
         value = bytearray(row.value or b"")
         value[at] ^= 1
-        batch = Batch()
-        batch.put(row.key, bytes(value))
-        self.ok(self.store.core.writer.commit(batch))
+        self.write_row(row.key, bytes(value))
 
     def row(self, family: bytes) -> Entry:
         [row] = self.rows(family)

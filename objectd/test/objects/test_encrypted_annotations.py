@@ -15,7 +15,6 @@ from objectd.objects.checking import Problem
 from objectd.objects.collecting.annotated import UNFINISHED_US_MAX
 from objectd.objects.encryption import CustomerKey, EncryptionWanted
 from objectd.objects.overrides import Overrides
-from objectd.objects.writer import Batch
 from objectd.test.objects.cases import LARGE, Act
 from objectd.test.objects.encrypted import (
     ENCRYPTED,
@@ -46,11 +45,6 @@ class EncryptedAnnotationsCase(EncryptionCase):
     def pieces(self) -> list[Entry]:
         rows = self.rows(keys.ANNOTATIONS)
         return [row for row in rows if row.key[1 + keys.UID_BYTES]]
-
-    def change(self, key: bytes, value: bytes) -> None:
-        batch = Batch()
-        batch.put(key, value)
-        self.ok(self.store.core.writer.commit(batch))
 
     def copy(
         self,
@@ -130,7 +124,7 @@ class AnnotationTests(EncryptedAnnotationsCase):
         self.annotate(TEXT, "b")
         first, second = self.pieces()
         record, _ = self.rows(keys.ANNOTATIONS)[:2]
-        self.change(second.key, raw(first))
+        self.write_row(second.key, raw(first))
         self.refused(DamagedRecord, self.store.annotations.get("photos", "source", "b"))
         self.assertEqual(self.text("a"), TEXT)
         self.put("plain", LARGE, None)
@@ -139,10 +133,10 @@ class AnnotationTests(EncryptedAnnotationsCase):
         [plain_record, *_] = [
             row for row in self.rows(keys.ANNOTATIONS) if row.key[:13] == plain.key[:13]
         ]
-        self.change(first.key, raw(plain))
+        self.write_row(first.key, raw(plain))
         self.refused(DamagedRecord, self.store.annotations.get("photos", "source", "a"))
         self.assertEqual([f.problem for f in self.findings()], [Problem.ANNOTATION_WRONG])
-        self.change(record.key, raw(plain_record))
+        self.write_row(record.key, raw(plain_record))
         self.refused(DamagedRecord, self.store.annotations.get("photos", "source", "a"))
 
     def test_versions(self) -> None:

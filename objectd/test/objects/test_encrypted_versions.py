@@ -57,9 +57,6 @@ class EncryptedVersionsCase(EncryptionCase):
         super().setUp()
         self.set_versioning()
 
-    def set_versioning(self, *, enabled: bool = True) -> None:
-        self.ok(self.store.buckets.set_versioning("photos", enabled=enabled))
-
     def version(self, data: bytes, wanted: EncryptionWanted | None = None, key: str = "k") -> str:
         """Put one; return its id."""
         stored = self.ok(self.store.objects.put("photos", key, data, encryption=wanted))

@@ -23,7 +23,6 @@ from objectd.model.records import (
     Part,
     Scheme,
 )
-from objectd.objects.writer import Batch
 from objectd.test.objects import test_ingest
 from objectd.test.objects.cases import LARGE
 from objectd.test.objects.encrypted import (
@@ -170,9 +169,7 @@ class AtRestTests(EncryptionCase):
 
     def change_blob(self, **changes: object) -> None:
         [row] = self.rows(keys.BLOBS)
-        batch = Batch()
-        batch.put(row.key, encode(structs.replace(decode(Blob, raw(row)), **changes)))
-        self.ok(self.store.core.writer.commit(batch))
+        self.write_row(row.key, encode(structs.replace(decode(Blob, raw(row)), **changes)))
 
     def test_row_says_otherwise(self) -> None:
         """A blob whose row was tampered with is damaged, never other bytes."""
@@ -196,9 +193,9 @@ class AtRestTests(EncryptionCase):
                 changed = structs.replace(
                     tail.encryption, layers=(structs.replace(layer, sealed=sealed),)
                 )
-                batch = Batch()
-                batch.put(row.key, encode_object(head, structs.replace(tail, encryption=changed)))
-                self.ok(self.store.core.writer.commit(batch))
+                self.write_row(
+                    row.key, encode_object(head, structs.replace(tail, encryption=changed))
+                )
                 self.refused(DamagedRecord, self.store.objects.get("photos", "k"))
 
     def test_swapped_payloads(self) -> None:
@@ -207,9 +204,7 @@ class AtRestTests(EncryptionCase):
         self.put("b", SMALL, S3)
         one, other = self.rows(keys.PAYLOADS)
         self.assertNotEqual(decode_payload(raw(one)), decode_payload(raw(other)))
-        batch = Batch()
-        batch.put(one.key, raw(other))
-        self.ok(self.store.core.writer.commit(batch))
+        self.write_row(one.key, raw(other))
         self.refused(DamagedRecord, self.store.objects.get("photos", "a"))
 
     def test_swapped_parts(self) -> None:

@@ -7,7 +7,6 @@ from objectd.model import keys
 from objectd.model.records import (
     Lock,
 )
-from objectd.objects.writer import Batch
 from objectd.test.objects.cases import NOON_US
 from objectd.test.objects.event_hold_case import MODES, WEEK, WEEK_US, EventHoldCase, held
 from objectd.test.objects.lock_case import (
@@ -217,8 +216,6 @@ class ClockTests(EventHoldCase):
     def test_unknown(self) -> None:
         """Where nobody knows the time a held version is read all the same."""
         self.keep()
-        batch = Batch()
-        batch.put(keys.CLOCK_MARK, b"nothing")
-        self.ok(self.store.core.writer.commit(batch))
+        self.write_row(keys.CLOCK_MARK, b"nothing")
         self.set_wall(HOUR_US)
         self.assertEqual(self.until_us(), TOMORROW_US + HOUR_US)

@@ -14,12 +14,6 @@ class FeatureTests(StoreCase):
         [row] = self.rows(keys.FORMAT)
         return row
 
-    def bits(self) -> int:
-        return decode(Format, self.format_row().value or b"").incompatible
-
-    def set_versioning(self, bucket: str, *, enabled: bool) -> None:
-        self.ok(self.store.buckets.set_versioning(bucket, enabled=enabled))
-
     def test_never_versioned(self) -> None:
         """A store in which versioning never was on is open to programs that do not know it."""
         before = self.format_row()
@@ -27,7 +21,7 @@ class FeatureTests(StoreCase):
         self.complete("a", self.upload("a", LARGE, LARGE))
         self.ok(self.store.objects.delete("photos", "a"))
         self.ok(self.store.buckets.delete("photos"))
-        self.assertEqual((self.format_row(), self.bits()), (before, 0))
+        self.assertEqual((self.format_row(), self.features()), (before, 0))
 
     def test_versions(self) -> None:
         """The commit that first leaves a bucket with versioning tells so, whichever state that
@@ -38,10 +32,10 @@ class FeatureTests(StoreCase):
             self.set_versioning("photos", enabled=enabled)
             [bucket] = self.rows(keys.BUCKETS)
             self.assertEqual(self.format_row().revision, bucket.revision)
-            self.assertEqual(self.bits(), Incompatible.VERSIONS)
+            self.assertEqual(self.features(), Incompatible.VERSIONS)
             self.ok(self.store.buckets.delete("photos"))
             self.store = self.opened()
-            self.assertEqual(self.bits(), Incompatible.VERSIONS)
+            self.assertEqual(self.features(), Incompatible.VERSIONS)
             self.assertEqual(self.store.format.store_uuid, before.store_uuid)
 
     def test_once(self) -> None:
@@ -65,4 +59,4 @@ class FeatureTests(StoreCase):
         self.set_versioning("photos", enabled=True)
         for bucket in ("photos", "other"):
             self.assertTrue(self.ok(self.store.buckets.get(bucket)).versioning)
-        self.assertEqual(self.bits(), Incompatible.VERSIONS)
+        self.assertEqual(self.features(), Incompatible.VERSIONS)

@@ -10,7 +10,7 @@ from msgspec import structs
 from objectd.model import keys
 from objectd.model.blobs import Blob, Codec
 from objectd.model.codec import decode
-from objectd.model.records import Format, Incompatible
+from objectd.model.records import Incompatible
 from objectd.objects.copy_source import ObjectName
 from objectd.test.objects.cases import LARGE, begin
 from objectd.test.objects.encrypted import ENCRYPTED
@@ -72,9 +72,7 @@ class FormTests(MovingCase):
         """Programs that know of no classes open the store no more."""
         self.put("small", b"x", None)
         self.move("small", "GLACIER")
-        [row] = self.rows(keys.FORMAT)
-        features = decode(Format, row.value or b"").incompatible
-        self.assertTrue(features & Incompatible.STORAGE_CLASSES)
+        self.assertTrue(self.features() & Incompatible.STORAGE_CLASSES)
 
     def test_annotated(self) -> None:
         """Annotations stay with their version."""

@@ -283,9 +283,9 @@ class DamageTests(MovingCase):
     def flag(self) -> None:
         """The row of the only blob says that it is damaged."""
         [row] = self.rows(keys.BLOBS)
-        batch = Batch()
-        batch.put(row.key, encode(structs.replace(decode(Blob, row.value or b""), damaged=True)))
-        self.ok(self.store.core.writer.commit(batch))
+        self.write_row(
+            row.key, encode(structs.replace(decode(Blob, row.value or b""), damaged=True))
+        )
 
 
 async def _nothing_found(_batch: Batch) -> Version | None:

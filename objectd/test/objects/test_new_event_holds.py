@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from objectd.errors import InvalidArgument, InvalidOperation
-from objectd.model import keys
-from objectd.model.codec import decode
 from objectd.model.records import (
     DefaultRetention,
     EventHoldDuration,
-    Format,
     Incompatible,
     Lock,
 )
@@ -91,9 +88,9 @@ class WantedTests(EventHoldCase):
         """Before the first hold, and the first default with one, the store says that it has
         some: who does not know them would go by the date alone."""
         self.retain()
-        self.assertFalse(self.bits() & Incompatible.EVENT_HOLDS)
+        self.assertFalse(self.features() & Incompatible.EVENT_HOLDS)
         self.keep()
-        self.assertTrue(self.bits() & Incompatible.EVENT_HOLDS)
+        self.assertTrue(self.features() & Incompatible.EVENT_HOLDS)
         default = DefaultRetention(GOVERNANCE, event_hold=DAY)
         for work in (
             lambda: self.store.objects.put("safe", "a", b"x", lock=held()),
@@ -102,11 +99,7 @@ class WantedTests(EventHoldCase):
         ):
             self.setUp()
             self.ok(work())
-            self.assertTrue(self.bits() & Incompatible.EVENT_HOLDS)
-
-    def bits(self) -> int:
-        [row] = self.rows(keys.FORMAT)
-        return decode(Format, row.value or b"").incompatible
+            self.assertTrue(self.features() & Incompatible.EVENT_HOLDS)
 
 
 class NewTests(EventHoldCase):

@@ -12,14 +12,13 @@ from twisted.internet.defer import Deferred
 from objectd.blobs.memory import MemoryBlobs
 from objectd.errors import FormatUnsupported, StoreFailed
 from objectd.model import keys
-from objectd.model.codec import decode, encode
+from objectd.model.codec import encode
 from objectd.model.records import Format, Incompatible
 from objectd.objects import ObjectStore
 from objectd.objects.classes import DEFAULTS, ClassMistake, ClassSettings
 from objectd.objects.opening import run_at_once
 from objectd.objects.reads import Reads
 from objectd.objects.store import join_store
-from objectd.objects.writer import Batch
 from objectd.test.objects.cases import LARGE, InterposedMetadata, StoreCase
 from objectd.test.objects.stores_case import StoresCase
 
@@ -30,8 +29,7 @@ class NoneYet(StoreCase):
     def test_no_trace(self) -> None:
         """There is no row, and the format needs nothing: older programs go on with it."""
         self.assertEqual(self.rows(keys.PLACES), [])
-        [row] = self.rows(keys.FORMAT)
-        self.assertEqual(decode(Format, row.value or b"").incompatible, 0)
+        self.assertEqual(self.features(), 0)
 
     def test_provider_itself(self) -> None:
         """Blobs are created in the very store that was given."""
@@ -39,15 +37,11 @@ class NoneYet(StoreCase):
 
 
 class PlacesTests(StoresCase):
-    def incompatible(self) -> int:
-        [row] = self.rows(keys.FORMAT)
-        return decode(Format, row.value or b"").incompatible
-
     def test_recorded(self) -> None:
         """The first start with a store numbers it, and older programs open the data no more;
         the next one changes neither row."""
         self.assertEqual(self.places(), ("cold",))
-        self.assertEqual(self.incompatible(), Incompatible.STORAGE_CLASSES)
+        self.assertEqual(self.features(), Incompatible.STORAGE_CLASSES)
         self.assertEqual(self.store.core.classes.named("STANDARD").place, 1)
         rows = self.rows(keys.PLACES), self.rows(keys.FORMAT)
         self.store = self.opened()
@@ -74,9 +68,7 @@ class PlacesTests(StoresCase):
 
     def test_damaged(self) -> None:
         """Where the row cannot be read nobody can tell the stores apart."""
-        batch = Batch()
-        batch.put(keys.PLACES, encode(Format(0, 0, 0, b"", b"", 0, ""))[:-1])
-        self.ok(self.store.core.writer.commit(batch))
+        self.write_row(keys.PLACES, encode(Format(0, 0, 0, b"", b"", 0, ""))[:-1])
         error = self.refused(StoreFailed, self.opening())
         self.assertIn("restore the metadata", str(error))
 

@@ -13,7 +13,7 @@ from objectd.keys.memory import MemoryKeys
 from objectd.model import keys
 from objectd.model.blobs import Blob, Codec
 from objectd.model.codec import decode
-from objectd.model.records import DefaultEncryption, Format, Incompatible, InManifest, Scheme
+from objectd.model.records import DefaultEncryption, Incompatible, InManifest, Scheme
 from objectd.objects.classes import NAMES, ClassSettings
 from objectd.objects.copy_source import ObjectName
 from objectd.objects.object import Object
@@ -32,12 +32,6 @@ class ClassCase(StoreCase):
 
     def stored_blobs(self) -> list[Blob]:
         return [decode(Blob, entry.value or b"") for entry in self.rows(keys.BLOBS)]
-
-    def features(self) -> int:
-        [row] = self.ok(self.metadata.get([keys.FORMAT]))
-        if row is None:
-            raise AssertionError("the store has no format")
-        return decode(Format, row.value).incompatible
 
     def head(self, key: str = "a") -> Object:
         return self.ok(self.store.objects.head("photos", key))

@@ -6,7 +6,7 @@ from objectd.errors import BadDigest, PreconditionFailed
 from objectd.model import keys
 from objectd.model.blobs import Blob
 from objectd.model.codec import decode
-from objectd.objects.checking import Check, Finding, Problem
+from objectd.objects.checking import Problem
 from objectd.objects.checksums import Declared
 from objectd.objects.conditions import Conditions
 from objectd.objects.ids import IdSource
@@ -38,15 +38,6 @@ class StoresTests(StoresCase):
         warm = self.store.objects.put("photos", "warm", LARGE + b"warm", storage_class=WARM)
         self.ok(warm)
 
-    def check(self, *, deep: bool = True) -> list[Finding]:
-        core = self.store.core
-        check = Check(core.metadata, core.blobs, self.store.format.digest_key)
-
-        async def every() -> list[Finding]:
-            return [finding async for finding in check.run(deep=deep)]
-
-        return self.ok(every())
-
     def drives(self) -> list[int]:
         return [decode(Blob, row.value or b"").drive for row in self.rows(keys.BLOBS)]
 
@@ -58,7 +49,7 @@ class StoresTests(StoresCase):
         self.assertEqual([file.drive for file in self.files_of("cold")], [0])
         self.assertEqual(len(self.files()), 1)
         self.assertEqual(self.read("a"), LARGE)
-        self.assertEqual(self.check(), [])
+        self.assertEqual(self.findings(deep=True), [])
 
     def test_ends(self) -> None:
         """What is deleted goes from its store, and only from there; the survey tells of it."""
@@ -72,7 +63,7 @@ class StoresTests(StoresCase):
         report = self.ok(self.store.collector.run_to_rest())
         self.assertEqual(report.files_unlinked, 3)
         self.assertEqual((self.files_of("cold"), len(self.files())), ([], 1))
-        self.assertEqual(self.check(), [])
+        self.assertEqual(self.findings(deep=True), [])
 
     def test_refused_body(self) -> None:
         """Of a body that is refused nothing is left, whether it was sealed by then or not."""
@@ -109,7 +100,9 @@ class StoresTests(StoresCase):
             for place in (0, 1):
                 writer = self.ok(self.store.core.blobs.at(place).create(ids.uid(), size_bytes=None))
                 self.ok(writer.seal({}))
-        stray = [finding for finding in self.check() if finding.problem is Problem.FILE_STRAY]
+        stray = [
+            finding for finding in self.findings(deep=True) if finding.problem is Problem.FILE_STRAY
+        ]
         self.assertEqual(
             [find.detail for find in stray], [f"on drive {n}, sealed" for n in (0, 256)]
         )
@@ -123,7 +116,7 @@ class StoresTests(StoresCase):
         self.ok(self.store.objects.put("photos", "a", LARGE))
         [file] = self.files_of("cold")
         self.ok(self.further["cold"].unlink([file]))
-        found = {finding.problem for finding in self.check(deep=False)}
+        found = {finding.problem for finding in self.findings()}
         self.assertEqual(found, {Problem.BLOB_DAMAGED, Problem.BYTES_LOST})
 
     def test_renamed(self) -> None:
@@ -133,4 +126,4 @@ class StoresTests(StoresCase):
         self.ok(self.store.collector.run_to_rest())
         self.assertEqual(self.read("b"), LARGE)
         self.assertEqual(len(self.files_of("cold")), 1)
-        self.assertEqual(self.check(), [])
+        self.assertEqual(self.findings(deep=True), [])

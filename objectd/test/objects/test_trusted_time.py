@@ -5,7 +5,6 @@ from __future__ import annotations
 from objectd.errors import DamagedRecord
 from objectd.model import keys
 from objectd.objects.trusted_time import FOLLOWED_US_MAX, Reading
-from objectd.objects.writer import Batch
 from objectd.test.objects.cases import NOON_US
 from objectd.test.objects.lock_case import DAY_US, HOUR_US, YEAR_US, LockCase
 
@@ -129,9 +128,7 @@ class TrustedTimeTests(LockCase):
     def test_damaged(self) -> None:
         """With a damaged mark nobody knows the time; the store opens all the same, and to
         confirm the clock puts the mark again."""
-        batch = Batch()
-        batch.put(keys.CLOCK_MARK, b"nothing")
-        self.ok(self.store.core.writer.commit(batch))
+        self.write_row(keys.CLOCK_MARK, b"nothing")
         self.store = self.opened()
         for work in (
             self.store.trusted_time.now_us,

@@ -101,7 +101,7 @@ class DamageTests(VersionsCase):
         self.put(b"newer")
         self.set_versioning(enabled=False)
         [row] = self.rows(keys.NULL_VERSIONS)
-        self.change(row.key, b"nonsense")
+        self.write_row(row.key, b"nonsense")
         self.put(b"the new null")
         self.assertEqual(self.bytes_of("null"), b"the new null")
         self.assertEqual(self.rows(keys.NULL_VERSIONS), [])

@@ -15,7 +15,6 @@ from objectd.model import keys
 from objectd.model.records import Versioning
 from objectd.objects.ids import VersionId
 from objectd.objects.version_listing import ListedVersion, VersionPage
-from objectd.objects.writer import Batch
 from objectd.test.objects.cases import InterposedMetadata, StoreCase
 from objectd.test.objects.plain_versions import PlainVersions
 from objectd.test.objects.test_listing import DELIMITERS, PAGE_SIZES
@@ -66,9 +65,7 @@ class VersionListingCase(StoreCase):
         """Leave a row that no codec reads."""
         [row] = self.ok(self.metadata.get([key]))
         assert row is not None
-        batch = Batch()
-        batch.put(key, b"\x01\x00\x01" + row.value[3:])
-        self.ok(self.store.core.writer.commit(batch))
+        self.write_row(key, b"\x01\x00\x01" + row.value[3:])
         self.flushLoggedErrors()
 
     def followed(self, size: int) -> list[ListedVersion]:

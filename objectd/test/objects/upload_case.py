@@ -7,7 +7,6 @@ from msgspec import structs
 from objectd.model import keys
 from objectd.model.codec import decode, encode
 from objectd.model.records import Upload, UploadState
-from objectd.objects.writer import Batch
 from objectd.test.objects.cases import StoreCase
 
 
@@ -24,6 +23,4 @@ class UploadCase(StoreCase):
             state=UploadState.COMPLETING,
             attempt=self.store.core.ids.uid(),
         )
-        batch = Batch()
-        batch.put(row.key, encode(frozen))
-        self.ok(self.store.core.writer.commit(batch))
+        self.write_row(row.key, encode(frozen))

@@ -7,7 +7,6 @@ from objectd.model import keys
 from objectd.model.records import InManifest
 from objectd.objects.conditions import Conditions
 from objectd.objects.versions import Deleted
-from objectd.objects.writer import Batch
 from objectd.test.objects.cases import StoreCase
 from objectd.test.objects.copy_case import SOURCES
 
@@ -25,9 +24,6 @@ class VersionsCase(StoreCase):
     def setUp(self) -> None:
         super().setUp()
         self.set_versioning()
-
-    def set_versioning(self, *, enabled: bool = True) -> None:
-        self.ok(self.store.buckets.set_versioning("photos", enabled=enabled))
 
     def put(self, data: bytes = b"small") -> str:
         return self.ok(self.store.objects.put("photos", "a", data)).version_id
@@ -74,13 +70,8 @@ class VersionsCase(StoreCase):
         self.assertEqual({family: rows for family, rows in left.items() if rows}, {})
         self.assertEqual(self.files(), [])
 
-    def change(self, key: bytes, value: bytes) -> None:
-        batch = Batch()
-        batch.put(key, value)
-        self.ok(self.store.core.writer.commit(batch))
-
     def damage(self, row: Entry, *, head: bool) -> None:
         """Spoil what a row says, all of it or but for the head."""
         value = bytearray(row.value or b"")
         value[10 if head else -1] ^= 1
-        self.change(row.key, bytes(value))
+        self.write_row(row.key, bytes(value))

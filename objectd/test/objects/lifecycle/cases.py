@@ -53,9 +53,6 @@ class LifecycleCase(StoreCase):
     def set_rules(self, *rules: LifecycleRule, bucket: str = "photos") -> None:
         self.ok(self.store.lifecycles.put(bucket, rules))
 
-    def enable_versioning(self, *, enabled: bool = True) -> None:
-        self.ok(self.store.buckets.set_versioning("photos", enabled=enabled))
-
     def put(self, key: str, data: bytes = b"x", tags: Mapping[str, str] | None = None) -> str:
         """Returns the version's id."""
         stored = self.ok(self.store.objects.put("photos", key, data, tags=tags))

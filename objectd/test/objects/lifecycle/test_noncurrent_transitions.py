@@ -21,7 +21,7 @@ from objectd.test.objects.lock_case import COMPLIANCE, DAY_US, LockCase
 class VersionTests(TransitionCase):
     def setUp(self) -> None:
         super().setUp()
-        self.enable_versioning()
+        self.set_versioning()
 
     def test_noncurrent(self) -> None:
         """Noncurrent versions are moved when they have been that for long enough; the current

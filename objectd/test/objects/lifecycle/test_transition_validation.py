@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
@@ -15,8 +14,6 @@ from objectd.errors import (
     ObjectdError,
     UnknownStorageClass,
 )
-from objectd.model import keys
-from objectd.model.codec import decode
 from objectd.model.lifecycle import (
     LifecycleFilter,
     LifecycleRule,
@@ -24,7 +21,7 @@ from objectd.model.lifecycle import (
     Transition,
     TransitionMinimum,
 )
-from objectd.model.records import Format, Incompatible
+from objectd.model.records import Incompatible
 from objectd.objects.classes import NAMES, Classes, ClassSettings
 from objectd.objects.lifecycle.limits import CALENDAR_DAY_US, NONCURRENT_KEPT_MAX
 from objectd.objects.lifecycle.validation import check_rules
@@ -233,10 +230,6 @@ class ConfigurationTests(StoreCase):
         """A lifecycle without transitions asks nothing of those who open the store."""
         self.ok(self.store.lifecycles.put("photos", [structs.replace(RULE, expire_days=1)]))
         self.assertFalse(self.features() & Incompatible.STORAGE_CLASSES)
-
-    def features(self) -> Any:
-        [row] = self.rows(keys.FORMAT)
-        return decode(Format, row.value or b"").incompatible
 
 
 def by_days(days: Days) -> tuple[Transition, ...]:

@@ -15,7 +15,7 @@ from objectd.test.objects.lifecycle.cases import LifecycleCase, rule
 class VersionTests(LifecycleCase):
     def setUp(self) -> None:
         super().setUp()
-        self.enable_versioning()
+        self.set_versioning()
 
     def test_expires(self) -> None:
         """A current version becomes noncurrent beneath a delete marker."""
@@ -33,7 +33,7 @@ class VersionTests(LifecycleCase):
         """Where versioning is suspended a null marker takes the place of the null version, and
         versions with ids stay."""
         kept = self.put("a")
-        self.enable_versioning(enabled=False)
+        self.set_versioning(enabled=False)
         self.put("a", b"null")
         self.set_rules(rule(expire_days=1))
         self.pass_days(2)
@@ -95,9 +95,9 @@ class VersionTests(LifecycleCase):
 
     def test_null_noncurrent(self) -> None:
         """The null version goes as a noncurrent one, and the present null version does not."""
-        self.enable_versioning(enabled=False)
+        self.set_versioning(enabled=False)
         self.put("a", b"null")
-        self.enable_versioning()
+        self.set_versioning()
         self.put("a", b"new")
         self.set_rules(rule(noncurrent_days=1))
         self.pass_days(3)
