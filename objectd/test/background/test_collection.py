@@ -7,9 +7,7 @@ import struct
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.internet.testing import EventLoggingObserver
-from twisted.logger import LogLevel, formatEvent, globalLogPublisher
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.logger import LogLevel
 
 from objectd.background.collection import Collection
 from objectd.background.settings import CollectionSettings
@@ -22,6 +20,7 @@ from objectd.objects.aborting import DAY_US
 from objectd.objects.ids import IdSource
 from objectd.objects.store import assemble, wall_clock_us
 from objectd.objects.writer import Batch
+from objectd.test.background.logging_case import LoggingCase
 from objectd.testing.s3 import result_of
 
 LARGE = bytes(80_000)
@@ -29,17 +28,15 @@ SETTINGS = CollectionSettings()
 INTERVAL_SECONDS = SETTINGS.interval_seconds
 
 
-class CollectionTests(SynchronousTestCase):
+class CollectionTests(LoggingCase):
     def setUp(self) -> None:
+        super().setUp()
         self.clock = Clock()
         self.age_us = 0
         opened = result_of(open_in_memory())
         core = attrs.evolve(opened.core, now_us=lambda: wall_clock_us() + self.age_us)
         self.store = assemble(core, opened.format)
         result_of(self.store.buckets.create("photos"))
-        self.seen = EventLoggingObserver()
-        globalLogPublisher.addObserver(self.seen)
-        self.addCleanup(globalLogPublisher.removeObserver, self.seen)
 
     def started(self, settings: CollectionSettings = SETTINGS) -> Collection:
         collection = Collection(self.store, self.clock, settings)
@@ -52,9 +49,6 @@ class CollectionTests(SynchronousTestCase):
         for _ in range(round(seconds * 16)):
             self.clock.advance(1 / 16)
         self.clock.pump([0] * 20)
-
-    def logged(self, level: LogLevel = LogLevel.info) -> list[str]:
-        return [formatEvent(event) for event in self.seen if event["log_level"] is level]
 
     def files(self) -> int:
         async def count() -> int:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.internet.testing import EventLoggingObserver
-from twisted.logger import LogLevel, formatEvent, globalLogPublisher
+from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.background.lifecycle import LifecycleWork, Rate
@@ -17,6 +16,7 @@ from objectd.objects import open_in_memory
 from objectd.objects.aborting import DAY_US
 from objectd.objects.store import assemble
 from objectd.objects.trusted_time import Reading
+from objectd.test.background.logging_case import LoggingCase
 from objectd.test.objects.cases import NOON_US
 from objectd.testing.s3 import result_of
 
@@ -36,8 +36,9 @@ class FakeTime:
         return Reading(self.us, self.us, jumped=not self.trusted)
 
 
-class WorkTests(SynchronousTestCase):
+class WorkTests(LoggingCase):
     def setUp(self) -> None:
+        super().setUp()
         self.clock = Clock()
         self.time = FakeTime()
         opened = result_of(open_in_memory())
@@ -45,9 +46,6 @@ class WorkTests(SynchronousTestCase):
         self.store = assemble(core, opened.format)
         result_of(self.store.buckets.create("photos"))
         result_of(self.store.lifecycles.put("photos", [RULE]))
-        self.seen = EventLoggingObserver()
-        globalLogPublisher.addObserver(self.seen)
-        self.addCleanup(globalLogPublisher.removeObserver, self.seen)
 
     def started(self) -> LifecycleWork:
         work = LifecycleWork(self.store, self.clock, SETTINGS, self.time)
@@ -65,9 +63,6 @@ class WorkTests(SynchronousTestCase):
 
     def left(self) -> list[str]:
         return [o.key for o in result_of(self.store.listings.objects("photos")).objects]
-
-    def logged(self, level: LogLevel = LogLevel.info) -> list[str]:
-        return [formatEvent(event) for event in self.seen if event["log_level"] is level]
 
     def test_expires(self) -> None:
         """What is due goes, and each deed is logged with its rule, its key and its version."""

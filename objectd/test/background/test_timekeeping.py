@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import attrs
 from twisted.internet.task import Clock
-from twisted.internet.testing import EventLoggingObserver
-from twisted.logger import LogLevel, formatEvent, globalLogPublisher
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.logger import LogLevel
 
 from objectd.background.timekeeping import INTERVAL_SECONDS, Timekeeping
 from objectd.model import keys
@@ -16,13 +14,15 @@ from objectd.objects import open_in_memory
 from objectd.objects.store import assemble, wall_clock_us
 from objectd.objects.uptime import Uptime
 from objectd.objects.writer import Batch
+from objectd.test.background.logging_case import LoggingCase
 from objectd.testing.s3 import result_of
 
 DAY_US = 86_400_000_000
 
 
-class TimekeepingTests(SynchronousTestCase):
+class TimekeepingTests(LoggingCase):
     def setUp(self) -> None:
+        super().setUp()
         self.clock = Clock()
         self.wall_us = wall_clock_us()
         self.uptime_us = 0
@@ -34,9 +34,6 @@ class TimekeepingTests(SynchronousTestCase):
         )
         self.store = assemble(core, opened.format)
         result_of(self.store.trusted_time.confirm())
-        self.seen = EventLoggingObserver()
-        globalLogPublisher.addObserver(self.seen)
-        self.addCleanup(globalLogPublisher.removeObserver, self.seen)
         self.timekeeping = Timekeeping(self.store.trusted_time, self.clock)
         self.timekeeping.start()
 
@@ -54,9 +51,6 @@ class TimekeepingTests(SynchronousTestCase):
         [row] = result_of(self.store.core.metadata.get([keys.CLOCK_MARK]))
         assert row is not None
         return decode(ClockMark, row.value).trusted_us
-
-    def logged(self, level: LogLevel) -> list[str]:
-        return [formatEvent(event) for event in self.seen if event["log_level"] is level]
 
     def test_moves_on(self) -> None:
         """The mark is where the clocks are, at the start and after each interval."""

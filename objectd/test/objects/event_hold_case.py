@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from objectd.model.records import (
-    EventHoldDuration,
-    Lock,
-    Retention,
-    RetentionMode,
-)
-from objectd.test.objects.lock_case import (
-    COMPLIANCE,
-    DAY,
-    DAY_US,
-    GOVERNANCE,
-    LockCase,
-    retention,
-)
+from collections.abc import Awaitable
+
+from objectd.model.records import EventHoldDuration, Lock, RetentionMode
+from objectd.test.objects.lock_case import COMPLIANCE, DAY, DAY_US, GOVERNANCE, LockCase, retention
 
 MODES = (COMPLIANCE, GOVERNANCE)
 WEEK = EventHoldDuration(days=7)
@@ -35,45 +25,11 @@ class EventHoldCase(LockCase):
         super().setUp()
         self.version = self.put()
 
-    def change(
-        self,
-        wanted: Retention | None,
-        *,
-        on: bool | None = None,
-        duration: EventHoldDuration | None = None,
-        bypass: bool = False,
-    ) -> None:
-        work = self.store.object_locks.put_retention(
-            "safe",
-            "a",
-            wanted,
-            event_hold=on,
-            event_hold_duration=duration,
-            bypass_governance=bypass,
-        )
-        self.ok(work)
-
-    def refuse(
-        self,
-        error: type[Exception],
-        wanted: Retention | None,
-        *,
-        on: bool | None = None,
-        duration: EventHoldDuration | None = None,
-        bypass: bool = False,
-    ) -> Exception:
+    def refuse(self, error: type[Exception], work: Awaitable[object]) -> None:
+        """Nothing changes."""
         before = self.head().tail
-        work = self.store.object_locks.put_retention(
-            "safe",
-            "a",
-            wanted,
-            event_hold=on,
-            event_hold_duration=duration,
-            bypass_governance=bypass,
-        )
-        found = self.refused(error, work)
+        self.refused(error, work)
         self.assertEqual(self.head().tail, before)
-        return found
 
     def shown(self) -> Lock:
         return self.ok(self.store.object_locks.retained("safe", "a"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from objectd.model.records import EventHoldDuration, Retention, RetentionMode
 from objectd.objects.object import Object
 from objectd.objects.uptime import Uptime
@@ -33,6 +35,26 @@ class LockCase(StoreCase):
     def head(self, version: str = "", key: str = "a") -> Object:
         return self.ok(self.store.objects.head("safe", key, version_id=version))
 
+    def retaining(
+        self,
+        wanted: Retention | None,
+        *,
+        on: bool | None = None,
+        duration: EventHoldDuration | None = None,
+        version: str = "",
+        bypass: bool = False,
+    ) -> Awaitable[object]:
+        """A change of the retention, or of the event hold, of a version of `a`."""
+        return self.store.object_locks.put_retention(
+            "safe",
+            "a",
+            wanted,
+            event_hold=on,
+            event_hold_duration=duration,
+            version_id=version,
+            bypass_governance=bypass,
+        )
+
     def retain(
         self,
         until_us: int = TOMORROW_US,
@@ -41,14 +63,7 @@ class LockCase(StoreCase):
         version: str = "",
         bypass: bool = False,
     ) -> None:
-        work = self.store.object_locks.put_retention(
-            "safe",
-            "a",
-            retention(until_us, mode),
-            version_id=version,
-            bypass_governance=bypass,
-        )
-        self.ok(work)
+        self.ok(self.retaining(retention(until_us, mode), version=version, bypass=bypass))
 
     def hold(self, *, on: bool = True) -> None:
         self.ok(self.store.object_locks.put_legal_hold("safe", "a", on=on))
@@ -63,17 +78,11 @@ class LockCase(StoreCase):
     ) -> None:
         """Put a version under an event hold."""
         wanted = retention(until_us, mode)
-        locks = self.store.object_locks
-        work = locks.put_retention(
-            "safe", "a", wanted, event_hold=True, event_hold_duration=duration, version_id=version
-        )
-        self.ok(work)
+        self.ok(self.retaining(wanted, on=True, duration=duration, version=version))
 
     def release(self, mode: RetentionMode = COMPLIANCE, *, version: str = "") -> None:
         """Release it from that."""
-        wanted = retention(0, mode)
-        locks = self.store.object_locks
-        self.ok(locks.put_retention("safe", "a", wanted, event_hold=False, version_id=version))
+        self.ok(self.retaining(retention(0, mode), on=False, version=version))
 
     def pass_us(self, time_us: int) -> None:
         """Time passes, as all clocks see."""

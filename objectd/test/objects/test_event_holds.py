@@ -72,7 +72,7 @@ class HeldTests(EventHoldCase):
                 self.put()
                 self.keep(mode)
                 wanted = retention(self.now_us + given_us, mode)
-                self.change(wanted, on=False, bypass=True)
+                self.ok(self.retaining(wanted, on=False, bypass=True))
                 self.assertEqual(self.until_us(), self.now_us + until_us)
 
     def test_held_again(self) -> None:
@@ -83,11 +83,11 @@ class HeldTests(EventHoldCase):
 
     def test_never_held(self) -> None:
         """A retention may say that there is no hold."""
-        self.refuse(InvalidArgument, retention(0), on=False)
-        self.change(retention(), on=False)
+        self.refuse(InvalidArgument, self.retaining(retention(0), on=False))
+        self.ok(self.retaining(retention(), on=False))
         self.assertEqual(self.shown(), Lock(retention(), event_hold=False))
         self.pass_us(2 * DAY_US)
-        self.change(None)
+        self.ok(self.retaining(None))
         self.refused(ObjectNotLocked, self.store.object_locks.retained("safe", "a"))
         self.assertEqual(self.head().tail.lock, Lock())
 
@@ -97,7 +97,7 @@ class HeldTests(EventHoldCase):
             for on in (True, None):
                 self.put()
                 self.keep(mode)
-                self.change(retention(0, mode), on=on, duration=WEEK)
+                self.ok(self.retaining(retention(0, mode), on=on, duration=WEEK))
                 self.assertEqual(self.shown(), held(self.now_us + WEEK_US, mode, WEEK))
 
     def test_shorter(self) -> None:
@@ -108,7 +108,7 @@ class HeldTests(EventHoldCase):
                 self.put()
                 self.keep(mode, WEEK)
                 start_us = self.now_us
-                self.change(retention(0, mode), on=on, duration=DAY)
+                self.ok(self.retaining(retention(0, mode), on=on, duration=DAY))
                 for days, until in ((0, 7), (6, 7), (1, 8), (1, 9)):
                     self.pass_us(days * DAY_US)
                     self.assertEqual(self.until_us(), start_us + until * DAY_US)
@@ -118,7 +118,7 @@ class HeldTests(EventHoldCase):
     def test_shorter_and_released(self) -> None:
         """To shorten it first does not bring the end nearer."""
         self.keep(duration=WEEK)
-        self.change(retention(0), duration=DAY)
+        self.ok(self.retaining(retention(0), duration=DAY))
         self.release()
         self.assertEqual(self.until_us(), NOON_US + WEEK_US)
 
@@ -126,37 +126,42 @@ class HeldTests(EventHoldCase):
         """Nobody changes the mode, takes it away, or makes the date earlier; one that the hold
         goes beyond anyway is nothing to refuse."""
         self.keep(duration=WEEK)
-        self.change(retention(TOMORROW_US))
+        self.ok(self.retaining(retention(TOMORROW_US)))
         self.assertEqual(self.until_us(), NOON_US + WEEK_US)
         for bypass in (False, True):
-            self.refuse(ObjectLocked, None, bypass=bypass)
-            self.refuse(ObjectLocked, retention(TOMORROW_US), on=True, duration=DAY, bypass=bypass)
+            self.refuse(ObjectLocked, self.retaining(None, bypass=bypass))
+            self.refuse(
+                ObjectLocked,
+                self.retaining(retention(TOMORROW_US), on=True, duration=DAY, bypass=bypass),
+            )
             for on in (True, False, None):
                 other, duration = retention(0, GOVERNANCE), WEEK if on else None
                 if on is None:
                     other = retention(NOON_US + YEAR_US, GOVERNANCE)
-                self.refuse(ObjectLocked, other, on=on, duration=duration, bypass=bypass)
-        self.change(retention(NOON_US + YEAR_US))
-        self.refuse(ObjectLocked, retention(NOON_US + YEAR_US - 1), bypass=True)
+                self.refuse(
+                    ObjectLocked, self.retaining(other, on=on, duration=duration, bypass=bypass)
+                )
+        self.ok(self.retaining(retention(NOON_US + YEAR_US)))
+        self.refuse(ObjectLocked, self.retaining(retention(NOON_US + YEAR_US - 1), bypass=True))
 
     def test_governance(self) -> None:
         """Who bypasses it may do what others may not; the hold stays on until it is released."""
         self.keep(GOVERNANCE, WEEK, until_us=NOON_US + YEAR_US)
-        self.refuse(ObjectLocked, None)
-        self.refuse(ObjectLocked, retention(TOMORROW_US, GOVERNANCE))
-        self.refuse(ObjectLocked, retention(NOON_US + YEAR_US))
-        self.refuse(ObjectLocked, retention(0), on=False)
-        self.change(None, bypass=True)
+        self.refuse(ObjectLocked, self.retaining(None))
+        self.refuse(ObjectLocked, self.retaining(retention(TOMORROW_US, GOVERNANCE)))
+        self.refuse(ObjectLocked, self.retaining(retention(NOON_US + YEAR_US)))
+        self.refuse(ObjectLocked, self.retaining(retention(0), on=False))
+        self.ok(self.retaining(None, bypass=True))
         self.assertEqual(self.shown(), held(NOON_US + WEEK_US, GOVERNANCE, WEEK))
-        self.change(retention(TOMORROW_US, GOVERNANCE), duration=DAY, bypass=True)
+        self.ok(self.retaining(retention(TOMORROW_US, GOVERNANCE), duration=DAY, bypass=True))
         self.assertEqual(self.shown(), held(TOMORROW_US, GOVERNANCE))
-        self.change(retention(0, COMPLIANCE), on=False, bypass=True)
+        self.ok(self.retaining(retention(0, COMPLIANCE), on=False, bypass=True))
         self.assertEqual(self.shown(), Lock(retention(TOMORROW_US), event_hold=False))
 
     def test_retention_beside(self) -> None:
         """A retention that says nothing of the hold leaves it on."""
         self.keep()
-        self.change(retention(NOON_US + WEEK_US))
+        self.ok(self.retaining(retention(NOON_US + WEEK_US)))
         self.assertEqual(self.shown(), held(NOON_US + WEEK_US))
         self.pass_us(YEAR_US)
         self.assertEqual(self.until_us(), self.now_us + DAY_US)
@@ -164,7 +169,7 @@ class HeldTests(EventHoldCase):
     def test_over(self) -> None:
         """A retention that is over gets a hold of any mode."""
         self.retain()
-        self.refuse(ObjectLocked, retention(0, GOVERNANCE), on=True, duration=WEEK)
+        self.refuse(ObjectLocked, self.retaining(retention(0, GOVERNANCE), on=True, duration=WEEK))
         self.pass_us(DAY_US)
         self.keep(GOVERNANCE)
         self.assertEqual(self.shown(), held(self.now_us + DAY_US, GOVERNANCE))

@@ -37,6 +37,10 @@ class RaceTests(MovingCase):
         self.metadata.after(prefix, act)
         return begin(self.moving(key, "GLACIER"))
 
+    def delete_and_collect(self, key: str) -> None:
+        self.ok(self.beside().objects.delete("photos", key))
+        begin(self.store.collector.run_to_rest())
+
     def tag(self, key: str) -> None:
         self.ok(self.beside().tags.put("photos", key, {"a": "1"}))
 
@@ -62,11 +66,7 @@ class RaceTests(MovingCase):
         """Nor is one whose bytes are collected meanwhile."""
         for key in ("large", "parts"):
             self.put_all()
-
-            def act(key: str = key) -> None:
-                self.ok(self.beside().objects.delete("photos", key))
-                begin(self.store.collector.run_to_rest())
-
+            act = partial(self.delete_and_collect, key)
             self.failureResultOf(self.moving_while(key, act, keys.CONTENTS), VersionChanged)
             self.assert_clean()
 
@@ -77,8 +77,7 @@ class RaceTests(MovingCase):
             self.put_in_parts("parts", [SOFT, OTHER], None)
 
             async def act(key: str = key) -> None:
-                self.ok(self.beside().objects.delete("photos", key))
-                begin(self.store.collector.run_to_rest())
+                self.delete_and_collect(key)
 
             self.metadata.before(prefix, act)
             self.refused(VersionChanged, self.moving(key, "GLACIER"))

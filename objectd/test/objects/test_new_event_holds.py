@@ -31,12 +31,8 @@ class WantedTests(EventHoldCase):
     def assert_refused(self, wanted: Lock) -> None:
         for bucket in ("safe", "photos"):
             self.assert_not_made(InvalidArgument, bucket, wanted)
-        self.refuse(
-            InvalidArgument,
-            wanted.retention,
-            on=wanted.event_hold,
-            duration=wanted.event_hold_duration,
-        )
+        on, duration = wanted.event_hold, wanted.event_hold_duration
+        self.refuse(InvalidArgument, self.retaining(wanted.retention, on=on, duration=duration))
 
     def assert_not_made(self, error: type[Exception], bucket: str, wanted: Lock) -> None:
         """By none of the ways on which objects are made."""
