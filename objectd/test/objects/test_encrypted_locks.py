@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from objectd.errors import (
-    ObjectLocked,
-)
+from objectd.errors import ObjectLocked
 from objectd.model.records import (
     DefaultEncryption,
     DefaultRetention,
@@ -17,14 +15,7 @@ from objectd.objects import ListedPart
 from objectd.objects.copy_source import ObjectName
 from objectd.objects.overrides import Overrides
 from objectd.test.objects.cases import LARGE
-from objectd.test.objects.encrypted import (
-    EDGY,
-    ENCRYPTED,
-    KMS,
-    SETTINGS,
-    SMALL,
-    EncryptionCase,
-)
+from objectd.test.objects.encrypted import EDGY, ENCRYPTED, KMS, SETTINGS, SMALL, EncryptionCase
 from objectd.test.objects.lifecycle.cases import DAY_US
 
 

@@ -42,3 +42,12 @@ class ObjectLockCase(SynchronousTestCase):
     def refused(self, status: int, code: str, operation: str, **arguments: Any) -> dict[str, Any]:
         """The error's elements."""
         return refusal(self, status, code, getattr(self.s3, operation), **arguments)
+
+    def put(self, retention: dict[str, Any], **more: Any) -> None:
+        self.s3.put_object_retention(**WHERE, Retention=retention, **more)
+
+    def denied(self, retention: dict[str, Any], **more: Any) -> None:
+        error = self.refused(
+            403, "AccessDenied", "put_object_retention", **WHERE, Retention=retention, **more
+        )
+        self.assertEqual(error["Message"], "Access Denied because object protected by object lock.")

@@ -65,13 +65,6 @@ class EventHoldCase(ObjectLockCase):
         )
         return MemoryServer(store=result_of(opening))
 
-    def put(self, retention: dict[str, Any], **more: Any) -> None:
-        self.s3.put_object_retention(**WHERE, Retention=retention, **more)
-
-    def denied(self, retention: dict[str, Any], **more: Any) -> None:
-        wanted = {"Retention": retention, **more}
-        self.refused(403, "AccessDenied", "put_object_retention", **WHERE, **wanted)
-
     def assert_shown(self, wanted: dict[str, Any]) -> None:
         """By GetObjectRetention, and by GET and HEAD, on the short way and on the long one."""
         self.assertEqual(self.s3.get_object_retention(**WHERE)["Retention"], wanted)

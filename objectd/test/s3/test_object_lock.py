@@ -111,15 +111,6 @@ class ConfigurationTests(ObjectLockCase):
 
 
 class RetentionTests(ObjectLockCase):
-    def put(self, retention: dict[str, Any], **more: Any) -> None:
-        self.s3.put_object_retention(**WHERE, Retention=retention, **more)
-
-    def denied(self, retention: dict[str, Any], **more: Any) -> None:
-        error = self.refused(
-            403, "AccessDenied", "put_object_retention", **WHERE, Retention=retention, **more
-        )
-        self.assertEqual(error["Message"], "Access Denied because object protected by object lock.")
-
     def test_shown(self) -> None:
         """GetObjectRetention, GET and HEAD show it."""
         self.put(retained())
