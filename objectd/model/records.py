@@ -13,6 +13,8 @@ import enum
 
 import msgspec
 
+from objectd.model.locks import DefaultRetention, Lock
+
 
 class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A value that `objectd.model.codec` writes as one checksummed msgpack array."""
@@ -80,49 +82,6 @@ class Places(Record, frozen=True):
     only ever gets longer: blobs tell by these numbers where they lie."""
 
     names: tuple[str, ...]
-
-
-# Object Lock
-
-
-class RetentionMode(enum.IntEnum):
-    """GOVERNANCE gives way to who asks for it and may, COMPLIANCE to nobody."""
-
-    GOVERNANCE = 1
-    COMPLIANCE = 2
-
-
-class Retention(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    mode: RetentionMode
-    until_us: int
-
-
-class EventHoldDuration(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Either days or years, as it was set; the other one is 0."""
-
-    days: int = 0
-    years: int = 0
-
-
-class DefaultRetention(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Either days or years, as it was set; the other one is 0, as both are where there is only
-    an event hold."""
-
-    mode: RetentionMode
-    days: int = 0
-    years: int = 0
-    event_hold: EventHoldDuration | None = None
-
-
-class Lock(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Why a version may not be destroyed. The two holds are None if they were never on or off.
-    While the event hold is on there is its duration, and a retention whose date is the earliest
-    one that there can be (`objectd.objects.event_holds`)."""
-
-    retention: Retention | None = None
-    legal_hold: bool | None = None
-    event_hold: bool | None = None
-    event_hold_duration: EventHoldDuration | None = None
 
 
 # Buckets

@@ -14,7 +14,8 @@ from typing import TypeAlias
 import attrs
 
 from objectd.errors import ObjectLocked
-from objectd.model.records import Lock, ObjectHead, ObjectTail, RetentionMode
+from objectd.model.locks import Lock, RetentionMode
+from objectd.model.records import ObjectHead, ObjectTail
 from objectd.objects import annotation_rows, references, usage
 from objectd.objects.core import Core
 from objectd.objects.trusted_time import TrustedTime

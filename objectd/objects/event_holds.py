@@ -15,7 +15,7 @@ from __future__ import annotations
 from msgspec import structs
 
 from objectd.errors import InvalidArgument, ObjectLocked
-from objectd.model.records import Lock, Retention
+from objectd.model.locks import Lock, Retention
 from objectd.objects.destroying import Permit
 from objectd.objects.periods import check_period, period_us
 

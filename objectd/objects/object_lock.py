@@ -18,16 +18,13 @@ from objectd.errors import (
     ObjectLockConfigurationNotFound,
     ObjectNotLocked,
 )
+from objectd.model.locks import DefaultRetention, EventHoldDuration, Lock, Retention
 from objectd.model.records import (
     Bucket,
-    DefaultRetention,
-    EventHoldDuration,
     Incompatible,
     JournalKind,
-    Lock,
     ObjectHead,
     ObjectTail,
-    Retention,
     Versioning,
 )
 from objectd.objects import features

@@ -16,6 +16,7 @@ from objectd.errors import (
 from objectd.interfaces import Row
 from objectd.model import keys
 from objectd.model.codec import decode_object, decode_payload
+from objectd.model.locks import Lock
 from objectd.model.records import (
     NO_HEADERS,
     Bucket,
@@ -24,7 +25,6 @@ from objectd.model.records import (
     Incompatible,
     InRow,
     JournalKind,
-    Lock,
     Nothing,
     ObjectHead,
     ObjectTail,

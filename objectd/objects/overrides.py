@@ -10,7 +10,8 @@ from collections.abc import Mapping
 import attrs
 from msgspec import structs
 
-from objectd.model.records import Headers, Lock, ObjectTail
+from objectd.model.locks import Lock
+from objectd.model.records import Headers, ObjectTail
 from objectd.objects.names import check_metadata
 from objectd.objects.tag_rules import check_tags
 

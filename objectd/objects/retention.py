@@ -8,14 +8,8 @@ from __future__ import annotations
 from msgspec import structs
 
 from objectd.errors import InvalidArgument, InvalidOperation
-from objectd.model.records import (
-    Bucket,
-    DefaultRetention,
-    Incompatible,
-    Lock,
-    ObjectTail,
-    Retention,
-)
+from objectd.model.locks import DefaultRetention, Lock, Retention
+from objectd.model.records import Bucket, Incompatible, ObjectTail
 from objectd.objects import features
 from objectd.objects.core import Core
 from objectd.objects.destroying import NO_PERMIT

@@ -24,6 +24,7 @@ from objectd.errors import (
 from objectd.interfaces import Absent, At, Present, Row, Scan
 from objectd.model import keys
 from objectd.model.codec import decode, encode
+from objectd.model.locks import Lock
 from objectd.model.records import (
     NO_HEADERS,
     Bucket,
@@ -31,7 +32,6 @@ from objectd.model.records import (
     Headers,
     InBlob,
     Incompatible,
-    Lock,
     Part,
     Source,
     Upload,

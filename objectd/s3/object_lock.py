@@ -10,14 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from objectd.model.records import (
-    DefaultRetention,
-    EventHoldDuration,
-    Lock,
-    ObjectTail,
-    Retention,
-    RetentionMode,
-)
+from objectd.model.locks import DefaultRetention, EventHoldDuration, Lock, Retention, RetentionMode
+from objectd.model.records import ObjectTail
 from objectd.objects import ObjectStore
 from objectd.objects.periods import check_period
 from objectd.protocol.errors import S3Error, invalid_argument

@@ -10,7 +10,8 @@ from objectd.interfaces import Scan
 from objectd.model import keys
 from objectd.model.codec import decode_object
 from objectd.model.lifecycle import LifecycleRule, TransitionMinimum
-from objectd.model.records import Lock, ObjectHead, Upload
+from objectd.model.locks import Lock
+from objectd.model.records import ObjectHead, Upload
 from objectd.objects.classes import STANDARD
 from objectd.objects.core import Core
 from objectd.objects.damage import decoded

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from objectd.model import blobs, keys, lifecycle, records
+from objectd.model import blobs, keys, lifecycle, locks, records
 from objectd.model.codec import (
     encode,
     encode_counter,
@@ -114,13 +114,13 @@ ENCRYPTION = records.Encryption(
     '{"aws:s3:arn": "arn:aws:s3:::photos/a"}',
     bucket_key=True,
 )
-LOCK = records.Lock(records.Retention(records.RetentionMode.COMPLIANCE, TIME), True)
-EVENT_HELD = records.Lock(
-    records.Retention(records.RetentionMode.GOVERNANCE, TIME),
+LOCK = locks.Lock(locks.Retention(locks.RetentionMode.COMPLIANCE, TIME), True)
+EVENT_HELD = locks.Lock(
+    locks.Retention(locks.RetentionMode.GOVERNANCE, TIME),
     event_hold=True,
-    event_hold_duration=records.EventHoldDuration(days=30),
+    event_hold_duration=locks.EventHoldDuration(days=30),
 )
-EVENT_RELEASED = records.Lock(LOCK.retention, event_hold=False)
+EVENT_RELEASED = locks.Lock(LOCK.retention, event_hold=False)
 RECORDS_2: dict[str, records.Record] = {
     "format-versions": records.Format(
         0, 0, records.Incompatible.VERSIONS, bytes(16), DIGEST, TIME, "objectd 0.1"
@@ -137,7 +137,7 @@ RECORDS_2: dict[str, records.Record] = {
         versioning=records.Versioning.SUSPENDED,
         lifecycle=UPLOAD,
         object_lock_enabled=True,
-        default_retention=records.DefaultRetention(records.RetentionMode.GOVERNANCE, days=30),
+        default_retention=locks.DefaultRetention(locks.RetentionMode.GOVERNANCE, days=30),
         encryption=records.DefaultEncryption(records.Scheme.SSE_KMS, "key", True, True),
     ),
     "bucket-event-hold": records.Bucket(
@@ -146,8 +146,8 @@ RECORDS_2: dict[str, records.Record] = {
         1,
         TIME,
         "us-east-1",
-        default_retention=records.DefaultRetention(
-            records.RetentionMode.COMPLIANCE, event_hold=records.EventHoldDuration(years=5)
+        default_retention=locks.DefaultRetention(
+            locks.RetentionMode.COMPLIANCE, event_hold=locks.EventHoldDuration(years=5)
         ),
     ),
     "bucket-tags": records.BucketTags({"a": "b"}),

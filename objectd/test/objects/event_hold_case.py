@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from objectd.model.records import EventHoldDuration, Lock, RetentionMode
+from objectd.model.locks import EventHoldDuration, Lock, RetentionMode
 from objectd.test.objects.lock_case import COMPLIANCE, DAY, DAY_US, GOVERNANCE, LockCase, retention
 
 MODES = (COMPLIANCE, GOVERNANCE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from objectd.model.records import EventHoldDuration, Retention, RetentionMode
+from objectd.model.locks import EventHoldDuration, Retention, RetentionMode
 from objectd.objects.object import Object
 from objectd.objects.uptime import Uptime
 from objectd.test.objects.cases import NOON_US, StoreCase

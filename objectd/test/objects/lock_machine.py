@@ -20,13 +20,7 @@ from objectd.blobs.memory import MemoryBlobs
 from objectd.errors import InvalidArgument, ObjectdError, ObjectLocked
 from objectd.interfaces import IBlobStore, IMetadataStore
 from objectd.metadata.memory import MemoryMetadata
-from objectd.model.records import (
-    DefaultRetention,
-    EventHoldDuration,
-    Lock,
-    Retention,
-    RetentionMode,
-)
+from objectd.model.locks import DefaultRetention, EventHoldDuration, Lock, Retention, RetentionMode
 from objectd.objects.copy_source import ObjectName
 from objectd.objects.deleting import Unwanted
 from objectd.objects.opening import run_at_once

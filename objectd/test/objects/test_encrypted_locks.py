@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from objectd.errors import ObjectLocked
-from objectd.model.records import (
-    DefaultEncryption,
-    DefaultRetention,
-    Lock,
-    Retention,
-    RetentionMode,
-    Scheme,
-)
+from objectd.model.locks import DefaultRetention, Lock, Retention, RetentionMode
+from objectd.model.records import DefaultEncryption, Scheme
 from objectd.objects import ListedPart
 from objectd.objects.copy_source import ObjectName
 from objectd.objects.overrides import Overrides

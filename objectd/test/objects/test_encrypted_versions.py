@@ -17,7 +17,8 @@ from objectd.errors import (
 from objectd.interfaces import Entry
 from objectd.model import keys
 from objectd.model.lifecycle import LifecycleRule
-from objectd.model.records import Lock, Retention, RetentionMode, Scheme
+from objectd.model.locks import Lock, Retention, RetentionMode
+from objectd.model.records import Scheme
 from objectd.objects.copy_source import ObjectName
 from objectd.objects.copying import Copied
 from objectd.objects.encryption import CustomerKey, EncryptionWanted

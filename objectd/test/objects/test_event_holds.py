@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from objectd.errors import InvalidArgument, ObjectLocked, ObjectNotLocked
 from objectd.model import keys
-from objectd.model.records import (
-    Lock,
-)
+from objectd.model.locks import Lock
 from objectd.test.objects.cases import NOON_US
 from objectd.test.objects.event_hold_case import MODES, WEEK, WEEK_US, EventHoldCase, held
 from objectd.test.objects.lock_case import (

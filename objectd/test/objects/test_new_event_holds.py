@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from objectd.errors import InvalidArgument, InvalidOperation
-from objectd.model.records import (
-    DefaultRetention,
-    EventHoldDuration,
-    Incompatible,
-    Lock,
-)
+from objectd.model.locks import DefaultRetention, EventHoldDuration, Lock
+from objectd.model.records import Incompatible
 from objectd.objects import ListedPart
 from objectd.objects.copy_source import ObjectName
 from objectd.objects.overrides import Overrides

@@ -19,7 +19,8 @@ from objectd.errors import (
     VersionIsDeleteMarker,
     VersionNotFound,
 )
-from objectd.model.records import DefaultRetention, Lock, RetentionMode, Versioning
+from objectd.model.locks import DefaultRetention, Lock, RetentionMode
+from objectd.model.records import Versioning
 from objectd.objects import ListedPart
 from objectd.objects.checksums import Declared
 from objectd.objects.copy_source import ObjectName
