@@ -118,93 +118,86 @@ async def move_class(core: Core, find: Find, target: StorageClass, pace: Pace) -
     found = await find(Batch())
     if found is None:
         raise VersionChanged
+    move, source = _Move(core, find, found, target, pace), found.tail.source
     if stays_where_it_is(core, found, target):
-        await _move_row(core, find, found, target)
-    elif isinstance(found.tail.source, InManifest):
-        await _Parts.of(core, find, found, target, pace, found.tail.source).move()
-    else:
-        await _move_blob(core, find, found, target, pace)
-
-
-async def _again(find: Find, batch: Batch, found: Version) -> Version:
-    """The version once more, with its bytes where they were. Raises `VersionChanged`."""
-    now = await find(batch)
-    if now is None or now.tail.source != found.tail.source:
-        raise VersionChanged
-    return now
-
-
-@asynccontextmanager
-async def _reading(core: Core, find: Find, found: Version) -> AsyncIterator[None]:
-    """Its files stay meanwhile. Raises `VersionChanged` if it has gone, and its rows with it."""
-    ticket = core.reads.begin()
-    try:
-        await _again(find, Batch(), found)
-        yield
-    except (DamagedBlob, DamagedRecord):
-        await _again(find, Batch(), found)
-        raise
-    finally:
-        core.reads.end(ticket)
-
-
-async def _move_row(core: Core, find: Find, found: Version, target: StorageClass) -> None:
-    async def decide(batch: Batch) -> None:
-        put_class(core, batch, await _again(find, batch, found), target)
-
-    async def locked() -> None:
-        async with core.locks.holding(*found.locked):
-            await core.writer.transact(decide)
-
-    await shield(locked())
-
-
-async def _move_blob(
-    core: Core, find: Find, found: Version, target: StorageClass, pace: Pace
-) -> None:
-    head, tail = found.head, found.tail
-    if not isinstance(tail.source, InBlob):
-        raise TypeError("there is no blob to move")
-    content = Content(tail.source.blob, head.size_bytes, head.etag, tail.checksums)
-    async with _reading(core, find, found):
-        ingested = await restaged(core, content, target, pace)
-    placement = version_placement(found.bucket, found.key, head, tail, ingested)
-
-    async def decide(batch: Batch, source: Source) -> None:
-        put_class(core, batch, await _again(find, batch, found), target, source)
-
-    await shield(publish(core, ingested, placement, decide))
+        await shield(move.row())
+    elif isinstance(source, InBlob):
+        await move.blob(source)
+    elif isinstance(source, InManifest):
+        await _PartsMove(core, find, found, target, pace, source).parts()
 
 
 @attrs.frozen
-class _Parts:
-    """The parts of one version on their way, under an upload of their own. No client can add to it
-    or complete it (`Upload.is_of_move`), and it is not abandoned while this process lives."""
+class _Move:
+    """One version on its way, as it was found at first."""
 
     core: Core
     find: Find
     found: Version
     target: StorageClass
     pace: Pace
-    source: InManifest
-    upload: Upload
 
-    @classmethod
-    def of(
-        cls,
-        core: Core,
-        find: Find,
-        found: Version,
-        target: StorageClass,
-        pace: Pace,
-        source: InManifest,
-    ) -> _Parts:
-        upload = Upload(
+    async def row(self) -> None:
+        """Move what stays where it is."""
+
+        async def decide(batch: Batch) -> None:
+            put_class(self.core, batch, await self.again(batch), self.target)
+
+        async with self.core.locks.holding(*self.found.locked):
+            await self.core.writer.transact(decide)
+
+    async def blob(self, source: InBlob) -> None:
+        """Move all bytes of a version."""
+        head, tail = self.found.head, self.found.tail
+        content = Content(source.blob, head.size_bytes, head.etag, tail.checksums)
+        async with self.reading():
+            ingested = await restaged(self.core, content, self.target, self.pace)
+        placement = version_placement(self.found.bucket, self.found.key, head, tail, ingested)
+
+        async def decide(batch: Batch, moved: Source) -> None:
+            put_class(self.core, batch, await self.again(batch), self.target, moved)
+
+        await shield(publish(self.core, ingested, placement, decide))
+
+    async def again(self, batch: Batch) -> Version:
+        """The version once more, with its bytes where they were. Raises `VersionChanged`."""
+        now = await self.find(batch)
+        if now is None or now.tail.source != self.found.tail.source:
+            raise VersionChanged
+        return now
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[None]:
+        """Its files stay meanwhile. Raises `VersionChanged` if it has gone, and its rows with
+        it."""
+        ticket = self.core.reads.begin()
+        try:
+            await self.again(Batch())
+            yield
+        except (DamagedBlob, DamagedRecord):
+            await self.again(Batch())
+            raise
+        finally:
+            self.core.reads.end(ticket)
+
+
+@attrs.frozen
+class _PartsMove(_Move):
+    """A move of parts, which come under an upload of their own. No client can add to it or
+    complete it (`Upload.is_of_move`), and it is not abandoned while this process lives."""
+
+    source: InManifest
+    upload: Upload = attrs.field(init=False)
+
+    @upload.default
+    def _new_upload(self) -> Upload:
+        core, found = self.core, self.found
+        return Upload(
             state=UploadState.COMPLETING,
             upload=core.ids.uid(),
             owner=found.head.owner,
             started_us=core.now_us(),
-            storage_class=target.name,
+            storage_class=self.target.name,
             headers=found.tail.headers,
             metadata=found.tail.metadata,
             tags=found.tail.tags,
@@ -212,14 +205,14 @@ class _Parts:
             lock=found.tail.lock,
             encryption=found.tail.encryption,
         )
-        return cls(core, find, found, target, pace, source, upload)
 
     @property
     def _row_key(self) -> bytes:
-        bucket_id, upload = self.found.bucket.bucket_id, self.upload
-        return keys.upload(bucket_id, self.found.key, upload.started_us, upload.upload)
+        found, upload = self.found, self.upload
+        return keys.upload(found.bucket.bucket_id, found.key, upload.started_us, upload.upload)
 
-    async def move(self) -> None:
+    async def parts(self) -> None:
+        """Move all parts of a version."""
         try:
             begun = await shield(self._begin())
             for number, _, _ in part_ranges(self.source):
@@ -261,7 +254,7 @@ class _Parts:
     async def _restaged(self, number: int) -> tuple[Part, Ingested]:
         """A part as it is, and its bytes as they are to be."""
         core, upload = self.core, self.source.upload
-        async with _reading(core, self.find, self.found):
+        async with self.reading():
             [row] = await core.metadata.get([keys.part(upload, number)])
             if row is None:
                 raise DamagedRecord(f"part {number} of upload {upload.hex()}", "missing")
@@ -273,7 +266,7 @@ class _Parts:
         """The last commit: the upload becomes the manifest of the version."""
 
         async def decide(batch: Batch) -> None:
-            found = await _again(self.find, batch, self.found)
+            found = await self.again(batch)
             await self._expect_begun(batch, begun)
             head, upload = found.head, self.upload.upload
             batch.delete(self._row_key)
