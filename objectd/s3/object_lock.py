@@ -169,7 +169,8 @@ def _retention(document: Document) -> Retention | None:
 
 
 def _dated(mode: str, until_us: int | None) -> Retention:
-    """A date that is not given is 0, which is what 1970 begins with and as much in the past."""
+    """0 stands for a date that is not given, so the one that it would be, as long past, is the
+    moment before."""
     return Retention(RetentionMode[mode], 0 if until_us is None else until_us or -1)
 
 
@@ -206,9 +207,8 @@ def given_lock(given: Mapping[str, Any]) -> Lock | None:
     event_hold: str = given.get("ObjectLockEventHold", "")
     days: int | None = given.get("ObjectLockEventHoldDurationDays")
     years: int | None = given.get("ObjectLockEventHoldDurationYears")
-    if legal_hold and legal_hold not in _HOLDS:
-        message = "Legal Hold must be either of 'ON' or 'OFF'"
-        raise invalid_argument(_LEGAL_HOLD, legal_hold, message)
+    _check_hold(_LEGAL_HOLD, legal_hold, "Legal Hold")
+    _check_hold(_EVENT_HOLD, event_hold, "Event Hold")
     duration = _given_duration(event_hold, days, years)
     if event_hold and not mode:
         raise invalid_argument(_MODE, "", _NO_MODE)
@@ -227,17 +227,18 @@ def given_lock(given: Mapping[str, Any]) -> Lock | None:
     )
 
 
+def _check_hold(header: str, status: str, what: str) -> None:
+    if status and status not in _HOLDS:
+        raise invalid_argument(header, status, f"{what} must be either of 'ON' or 'OFF'")
+
+
 def _given_duration(
     event_hold: str, days: int | None, years: int | None
 ) -> EventHoldDuration | None:
     """One duration, in days or in years, if the hold is on; none otherwise."""
-    if event_hold and event_hold not in _HOLDS:
-        raise invalid_argument(
-            _EVENT_HOLD, event_hold, "Event Hold must be either of 'ON' or 'OFF'"
-        )
-    if days is None and years is None and event_hold != "ON":
-        return None
     if event_hold != "ON":
+        if days is None and years is None:
+            return None
         message = f"A duration requires {_EVENT_HOLD} to be ON"
         raise invalid_argument(_EVENT_HOLD, event_hold, message)
     if (days is None) is (years is None):
@@ -252,7 +253,8 @@ def _given_duration(
 
 
 def shown_lock(lock: Lock | None) -> dict[str, object]:
-    """What GET and HEAD tell of it; but the date that moves on under an event hold."""
+    """What GET and HEAD tell of it. Of a date that an event hold moves on it has the earliest one:
+    `shown_date` goes before that."""
     if lock is None:
         return {}
     shown: dict[str, object] = {}

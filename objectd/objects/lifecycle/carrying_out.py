@@ -82,7 +82,7 @@ all else; where the metadata fails, so does the next commit."""
 _KEEPS_MANY = (StoreFailed, StoreFull, UnknownStorageClass)
 """What may keep the bytes of all versions where they are that are to get one class."""
 
-Named: TypeAlias = set[tuple[type[Exception], str]]
+Logged: TypeAlias = set[tuple[type[Exception], str]]
 """What of `_KEEPS_MANY` was logged already, for which storage class."""
 
 _log = Logger()
@@ -108,7 +108,7 @@ async def _at_once(_size_bytes: int) -> None:
 @attrs.frozen
 class Ledger:
     """Acts on the versions of one bucket by the rules of one configuration; bytes that are moved
-    are read at this pace."""
+    are read at this pace. Who makes several for one pass has them share what was `logged`."""
 
     core: Core
     bucket: Bucket
@@ -116,7 +116,7 @@ class Ledger:
     rules: Rules
     now_us: int
     pace: Pace = _at_once
-    named: Named = attrs.field(factory=set)
+    logged: Logged = attrs.field(factory=set)
 
     async def carry_out(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Do what is still due of these, and return that. What protects a version, a lock for
@@ -197,8 +197,8 @@ class Ledger:
     def _log_kept(self, candidate: Candidate, error: Exception) -> None:
         # There may be a million that are locked, or that a full store takes not, day after day.
         what = type(error), candidate.fate.storage_class
-        is_known = isinstance(error, _KEEPS_MANY) and what in self.named
-        self.named.add(what)
+        is_known = isinstance(error, _KEEPS_MANY) and what in self.logged
+        self.logged.add(what)
         _log.emit(
             LogLevel.debug if is_known or isinstance(error, ObjectLocked) else LogLevel.warn,
             "lifecycle: {bucket}/{key}, version {version} stays: {error}",

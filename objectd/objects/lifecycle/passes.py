@@ -25,7 +25,7 @@ from objectd.objects.configurations import configuration_key
 from objectd.objects.core import Core
 from objectd.objects.damage import decoded
 from objectd.objects.lifecycle.candidates import Page, Search, UploadPage
-from objectd.objects.lifecycle.carrying_out import Ledger, Named, RulesChanged
+from objectd.objects.lifecycle.carrying_out import Ledger, Logged, RulesChanged
 from objectd.objects.lifecycle.rules import Deed, Fate, Rules
 from objectd.objects.shield import shield
 from objectd.objects.trusted_time import TrustedTime
@@ -194,7 +194,7 @@ class _Visit:
     _time: Time
     _spend: Spend
     _rows_since_mark: int = 0
-    _named_once: Named = attrs.field(factory=set, init=False)
+    _logged: Logged = attrs.field(factory=set, init=False)
 
     async def go(self) -> None:
         if self._mark.phase is LifecyclePhase.OBJECTS:
@@ -226,7 +226,7 @@ class _Visit:
                 self._rules,
                 now_us,
                 self._moved,
-                self._named_once,
+                self._logged,
             )
             for done in await ledger.carry_out(page.candidates):
                 self._report.count(done.fate.deed)
