@@ -59,7 +59,9 @@ class ServerSettings:
 
     `domains` are those below which a bucket may be the first label of the host name. With
     `strict_region`, requests that were signed for another region are refused. `workers` is
-    `A_WORKER_A_CORE`, or how many processes answer requests; with 0 one does everything.
+    `A_WORKER_A_CORE`, or how many processes answer requests; with 0 one does everything. A stop
+    waits `stop_seconds` for the requests under way, and an answer that takes longer than
+    `patience_seconds` begins before it is known (`objectd.s3.late`).
     """
 
     listen: tuple[str, ...] = attrs.field(default=("127.0.0.1:9000",), validator=_every_address)
@@ -170,15 +172,23 @@ def configuration_of(file: ConfigurationFile) -> Configuration:
         stores=stores,
         classes=_classes(file, stores),
     )
+    if mistake := _contradiction(configuration):
+        raise file.error(mistake)
+    return configuration
+
+
+def _contradiction(configuration: Configuration) -> str:
+    """What two sections say that does not go together, if anything."""
     if (configuration.tls is not None) != bool(configuration.server.listen_tls):
-        raise file.error("a section [tls] and listen_tls in [server] go together: one is missing")
-    for section, choice in (("blobs", configuration.blobs), *_sections_of(stores)):
+        return "a section [tls] and listen_tls in [server] go together: one is missing"
+    further = ((f"stores.{name}", choice) for name, choice in configuration.stores.items())
+    for section, choice in (("blobs", configuration.blobs), *further):
         if choice.provider.name == "memory" and configuration.server.worker_count:
-            raise file.error(
+            return (
                 f'with provider = "memory" in [{section}] every process would have blobs of its '
                 "own: set workers = 0 in [server]"
             )
-    return configuration
+    return ""
 
 
 def _stores(file: ConfigurationFile) -> dict[str, Choice]:
@@ -191,10 +201,6 @@ def _stores(file: ConfigurationFile) -> dict[str, Choice]:
             )
         stores[name] = chosen("blobs", "disk", table, place)
     return stores
-
-
-def _sections_of(stores: Mapping[str, Choice]) -> list[tuple[str, Choice]]:
-    return [(f"stores.{name}", choice) for name, choice in stores.items()]
 
 
 def _classes(file: ConfigurationFile, stores: Collection[str]) -> dict[str, ClassSettings]:

@@ -38,7 +38,17 @@ from objectd.threads import Threads
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
 
-__all__ = ["BUCKETS_VARIABLE", "existing_store", "hosted", "make_buckets", "opened_store"]
+__all__ = [
+    "BUCKETS_VARIABLE",
+    "STORES",
+    "OwnedStore",
+    "existing_store",
+    "hosted",
+    "joined_store",
+    "make_buckets",
+    "opened_store",
+    "owned_store",
+]
 
 BUCKETS_VARIABLE = "OBJECTD_BUCKETS"
 
@@ -127,43 +137,56 @@ async def _store_on(
     others_drained: Callable[[int], Awaitable[None]] | None = None,
 ) -> AsyncIterator[ObjectStore]:
     async with AsyncExitStack() as opened:
-        key_manager = await configuration.keys.open(host)
-        opened.push_async_callback(key_manager.close)
-        blobs = await configuration.blobs.open(host)
-        opened.push_async_callback(blobs.close)
-        stores = await _further_stores(configuration, host, opened)
+        beneath = await opened.enter_async_context(_beneath(configuration, host))
         store = await open_store(
             metadata,
-            blobs,
+            beneath.blobs,
             clock=host.clock,
             run_in_thread=host.run_in_thread,
             settings=configuration.objects,
-            key_manager=key_manager,
+            key_manager=beneath.key_manager,
             encryption=configuration.encryption,
             classes=configuration.classes,
-            stores=stores,
+            stores=beneath.stores,
             body_memory_bytes=body_memory_bytes,
             living=living,
             others_drained=others_drained,
         )
         opened.push_async_callback(store.close)
-        _warn_of_lost_keys(store.format, key_manager)
+        _warn_of_lost_keys(store.format, beneath.key_manager)
         yield store
 
 
-async def _further_stores(
-    configuration: Configuration, host: Host, opened: AsyncExitStack
-) -> dict[str, IBlobStore]:
-    """Those of the sections [stores.NAME], each with a directory of its own for its data."""
-    stores: dict[str, IBlobStore] = {}
-    for name, choice in configuration.stores.items():
-        directory = host.data_directory / STORES / name
-        if not host.joins:
-            _make_durable(directory, host.data_directory)
-        store: IBlobStore = await choice.open(attrs.evolve(host, data_directory=directory))
-        opened.push_async_callback(store.close)
-        stores[name] = store
-    return stores
+@attrs.frozen
+class _Beneath:
+    """What an object store needs beside its metadata; `stores` are the further blob stores, by
+    their names."""
+
+    blobs: IBlobStore
+    stores: Mapping[str, IBlobStore]
+    key_manager: IKeyManager
+
+
+@asynccontextmanager
+async def _beneath(configuration: Configuration, host: Host) -> AsyncIterator[_Beneath]:
+    async with AsyncExitStack() as opened:
+        key_manager: IKeyManager = await configuration.keys.open(host)
+        opened.push_async_callback(key_manager.close)
+        blobs: IBlobStore = await configuration.blobs.open(host)
+        opened.push_async_callback(blobs.close)
+        stores: dict[str, IBlobStore] = {}
+        for name, choice in configuration.stores.items():
+            stores[name] = await choice.open(_host_of(name, host))
+            opened.push_async_callback(stores[name].close)
+        yield _Beneath(blobs, stores, key_manager)
+
+
+def _host_of(name: str, host: Host) -> Host:
+    """What the further store of this name is given: a directory of its own for its data."""
+    directory = host.data_directory / STORES / name
+    if not host.joins:
+        _make_durable(directory, host.data_directory)
+    return attrs.evolve(host, data_directory=directory)
 
 
 def _make_durable(directory: Path, data_directory: Path) -> None:
@@ -265,22 +288,18 @@ async def joined_store(
         )
         metadata = CachedMetadata(remote, Slots.mapped(slots))
         opened.push_async_callback(metadata.close)
-        key_manager = await configuration.keys.open(host)
-        opened.push_async_callback(key_manager.close)
-        blobs = await configuration.blobs.open(host)
-        opened.push_async_callback(blobs.close)
-        stores = await _further_stores(configuration, host, opened)
+        beneath = await opened.enter_async_context(_beneath(configuration, host))
         yield await join_store(
             metadata,
-            blobs,
+            beneath.blobs,
             incarnation=number,
             clock=host.clock,
             run_in_thread=host.run_in_thread,
             settings=configuration.objects,
-            key_manager=key_manager,
+            key_manager=beneath.key_manager,
             encryption=configuration.encryption,
             classes=configuration.classes,
-            stores=stores,
+            stores=beneath.stores,
             body_memory_bytes=body_memory_bytes,
             reads=reads,
         )
