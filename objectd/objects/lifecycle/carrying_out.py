@@ -23,6 +23,7 @@ from objectd.errors import (
     ObjectLocked,
     ObjectNotFound,
     OperationAborted,
+    StoreBusy,
     StoreFailed,
     StoreFull,
     UnknownStorageClass,
@@ -72,6 +73,7 @@ _NOT_MOVED = (
     DamagedBlob,
     DamagedRecord,
     OperationAborted,
+    StoreBusy,
     StoreFailed,
     StoreFull,
     UnknownStorageClass,
@@ -79,7 +81,7 @@ _NOT_MOVED = (
 """What may keep the bytes of one version where they are. One drive that fails is no reason to leave
 all else; where the metadata fails, so does the next commit."""
 
-_KEEPS_MANY = (StoreFailed, StoreFull, UnknownStorageClass)
+_KEEPS_MANY = (StoreBusy, StoreFailed, StoreFull, UnknownStorageClass)
 """What may keep the bytes of all versions where they are that are to get one class."""
 
 Logged: TypeAlias = set[tuple[type[Exception], str]]

@@ -6,7 +6,7 @@ from msgspec import structs
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import LogLevel, globalLogPublisher
 
-from objectd.errors import StoreFailed, StoreFull
+from objectd.errors import StoreBusy, StoreFailed, StoreFull
 from objectd.model import keys
 from objectd.model.codec import decode, decode_object
 from objectd.model.lifecycle import (
@@ -138,7 +138,11 @@ class ObjectTests(TransitionCase):
 
     def test_drive_fails(self) -> None:
         """A class that takes no more, or a drive that fails, keeps nothing else from being done."""
-        for error in (StoreFull("the drives are full"), StoreFailed("a drive does not answer")):
+        for error in (
+            StoreFull("the drives are full"),
+            StoreFailed("a drive does not answer"),
+            StoreBusy("too many open files"),
+        ):
             self.set_rules(to("GLACIER"), rule("end", LifecycleFilter(prefix="z"), expire_days=1))
             for key, data in (("a", LARGE), ("b", b"x"), ("z", LARGE)):
                 self.put(key, data)
