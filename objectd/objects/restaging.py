@@ -82,10 +82,10 @@ async def _as_stored(
     core: Core, uid: bytes, blob: Blob, kept: StorageClass, pace: Pace
 ) -> StagedBlob:
     moved, blobs = core.ids.uid(), core.blobs.at(kept.place)
-    envelope = blob.envelope
-    if len(envelope) == SALT_BYTES:
+    salt = blob.envelope
+    if len(salt) == SALT_BYTES:
         # The key of its packets is made of the salt and of the id under which it was encrypted.
-        envelope += uid
+        salt += uid
     reader = await core.blobs.open(located(uid, blob).location)
     try:
         writer = await blobs.create(moved, size_bytes=blob.size_bytes)
@@ -101,8 +101,16 @@ async def _as_stored(
             raise
     finally:
         reader.close()
-    name, frames = kept.name, blob.frames
-    return StagedBlob(moved, finished, writer, blobs, blob.codec, envelope, name, frames)
+    return StagedBlob(
+        moved,
+        finished,
+        writer,
+        blobs,
+        codec=blob.codec,
+        salt=salt,
+        storage_class=kept.name,
+        frames=blob.frames,
+    )
 
 
 @attrs.frozen

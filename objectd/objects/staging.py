@@ -14,17 +14,18 @@ from objectd.objects.sealing import Sealed
 
 @attrs.define
 class StagedBlob:
-    """A blob that holds all bytes of a body and that nothing refers to yet."""
+    """A blob that holds all bytes of a body and that nothing refers to yet. `salt` and `frames` as
+    in its record to be."""
 
     uid: bytes
     finished: SealedBlob
     _writer: IBlobWriter
     _blobs: IBlobStore
-    codec: Codec = Codec.PLAIN
-    salt: bytes = b""
-    storage_class: str = STANDARD
-    frames: bytes = b""
-    sealed: bool = False
+    codec: Codec = attrs.field(default=Codec.PLAIN, kw_only=True)
+    salt: bytes = attrs.field(default=b"", kw_only=True)
+    storage_class: str = attrs.field(default=STANDARD, kw_only=True)
+    frames: bytes = attrs.field(default=b"", kw_only=True)
+    sealed: bool = attrs.field(default=False, init=False)
 
     async def seal(self, identity: dict[str, object]) -> None:
         """Make it durable. Idempotent."""
@@ -85,10 +86,10 @@ class Staging:
             finished,
             writer,
             self._blobs,
-            _codec(is_encrypted=self._sealed is not None, is_compressed=frames is not None),
-            self._salt,
-            self._kept.name,
-            frames.encode() if frames is not None else b"",
+            codec=_codec(is_encrypted=self._sealed is not None, is_compressed=frames is not None),
+            salt=self._salt,
+            storage_class=self._kept.name,
+            frames=frames.encode() if frames is not None else b"",
         )
 
     async def _create(self, size_bytes: int | None) -> IBlobWriter:
