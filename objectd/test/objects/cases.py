@@ -19,7 +19,6 @@ from objectd.interfaces import (
     Entry,
     IBlobStore,
     IKeyManager,
-    Put,
     Row,
     Scan,
     ScanPage,
@@ -56,7 +55,6 @@ class InterposedMetadata(MemoryMetadata):
         self._before: dict[bytes, Act] = {}
         self._after: dict[bytes, Act] = {}
         self._after_scan: dict[bytes, Act] = {}
-        self._after_commit: dict[bytes, Act] = {}
         self.changes_left: int | None = None
         """After so many changes the process is dead."""
 
@@ -80,13 +78,9 @@ class InterposedMetadata(MemoryMetadata):
         """Have it done once after the next `scan` that starts at a key with this prefix."""
         self._after_scan[prefix] = act
 
-    def after_commit(self, prefix: bytes, act: Act) -> None:
-        """Have it done once after the next `commit` that puts a key with this prefix."""
-        self._after_commit[prefix] = act
-
     def calm(self) -> None:
         """Have nothing done any more of what was not reached."""
-        for acts in (self._before, self._after, self._after_scan, self._after_commit):
+        for acts in (self._before, self._after, self._after_scan):
             acts.clear()
 
     async def begin_incarnation(self, above: int = 0) -> int:
@@ -95,10 +89,7 @@ class InterposedMetadata(MemoryMetadata):
 
     async def commit(self, commit: Commit) -> int:
         self._change()
-        revision = await super().commit(commit)
-        put = [change.key for change in commit.changes if isinstance(change, Put)]
-        await _act(self._after_commit, put)
-        return revision
+        return await super().commit(commit)
 
     def _change(self) -> None:
         if self.changes_left is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import count
 from math import inf
 
 import attrs
@@ -11,6 +12,7 @@ from msgspec import structs
 from twisted.internet.defer import CancelledError, Deferred
 
 from objectd.errors import DamagedBlob, UploadNotFound
+from objectd.interfaces import Commit, Row
 from objectd.model import keys
 from objectd.model.blobs import Blob
 from objectd.model.codec import decode, encode
@@ -18,7 +20,7 @@ from objectd.model.records import Upload, UploadState
 from objectd.objects import ListedPart, UploadId
 from objectd.objects.moving import Version, VersionChanged, move_class
 from objectd.objects.writer import Batch
-from objectd.test.objects.cases import LARGE, begin
+from objectd.test.objects.cases import LARGE, InterposedMetadata, begin
 from objectd.test.objects.encrypted import ENCRYPTED, key_of
 from objectd.test.objects.moving_case import OTHER, PARTS, SOFT, MovingCase
 
@@ -134,6 +136,65 @@ class RaceTests(MovingCase):
             self.assert_moved(key, data, "GLACIER")
 
 
+class HeldMetadata(InterposedMetadata):
+    """Holds back one answer until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers_left = 0
+        """The last of so many is the one."""
+        self.held: Deferred[None] | None = None
+
+    async def _answer(self) -> None:
+        self.answers_left -= 1
+        if self.answers_left == 0:
+            self.held = Deferred()
+            await self.held
+
+    async def get(self, keys: Sequence[bytes]) -> list[Row | None]:
+        rows = await super().get(keys)
+        await self._answer()
+        return rows
+
+    async def commit(self, commit: Commit) -> int:
+        revision = await super().commit(commit)
+        await self._answer()
+        return revision
+
+
+class CancelledTests(MovingCase):
+    def make_metadata(self) -> HeldMetadata:
+        self.holding = HeldMetadata()
+        return self.holding
+
+    def test_anywhere(self) -> None:
+        """Cancelled while it waits for any answer, nothing is left of it, and it can be done
+        again."""
+        for key, data in (("large", LARGE), ("parts", PARTS[0] + PARTS[1])):
+            for answers in count(1):
+                self.put("large", LARGE, None)
+                self.put_in_parts("parts", PARTS[:2], None)
+                if not self.is_cancelled(key, answers):
+                    break
+                self.assert_clean()
+                self.assert_moved(key, data, "GLACIER")
+            self.assertGreater(answers, 20 if key == "parts" else 8)
+
+    def is_cancelled(self, key: str, answers: int) -> bool:
+        """Move it and cancel that while it waits for the last of so many answers. False if it
+        was over by then."""
+        self.holding.answers_left = answers
+        moving = begin(self.moving(key, "GLACIER"))
+        moving.cancel()
+        held, self.holding.held, self.holding.answers_left = self.holding.held, None, 0
+        if held is None:
+            self.successResultOf(moving)
+            return False
+        held.callback(None)
+        self.failureResultOf(moving, CancelledError)
+        return True
+
+
 class UploadTests(MovingCase):
     """The upload under which parts are moved."""
 
@@ -176,22 +237,6 @@ class UploadTests(MovingCase):
         self.metadata.after_second(keys.CONTENTS, complete)
         self.assert_moved("parts", b"".join(PARTS), "GLACIER")
         self.assert_clean()
-
-    def test_cancelled_at_the_start(self) -> None:
-        """Nothing is left of one whose move is cancelled while it is begun."""
-        self.put_in_parts("parts", PARTS, None)
-        gate: Deferred[None] = Deferred()
-
-        async def wait() -> None:
-            await gate
-
-        self.metadata.after_commit(keys.UPLOADS, wait)
-        moving = begin(self.moving("parts", "GLACIER"))
-        moving.cancel()
-        gate.callback(None)
-        self.failureResultOf(moving, CancelledError)
-        self.assert_clean()
-        self.assert_moved("parts", b"".join(PARTS), "GLACIER")
 
     def test_left_behind(self) -> None:
         """What a process that died has left of it goes at once, however long uploads of clients
