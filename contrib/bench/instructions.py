@@ -1,7 +1,10 @@
 """What requests cost above the stores and below HTTP, in instructions: as `operations.py`, but
 also on a machine that is not quiet, and fine enough to compare a commit with another.
 
-    python contrib/bench/instructions.py [--requests N] [TREE ...]
+    python contrib/bench/instructions.py [--wire] [--requests N] [TREE ...]
+
+With `--wire` it is what they cost on their whole way through a worker (`wire.py`), but for its
+kernel, its reactor and the owner of the metadata: a store in memory takes its place.
 
 For each tree (by default this one; the others are compared with the first) a process imports
 `objectd` from there, and Callgrind, of Debian's package valgrind, counts its instructions: some
@@ -22,7 +25,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from operations import BODY, UNSIGNED, Bench, Requests, by_header, finished
+from operations import BODY, UNSIGNED, Bench, Requests, by_header, by_url, finished
+from wire import Wire
 
 PAGE = "/bucket/?encoding-type=url&list-type=2&max-keys={}&prefix=o%2F"
 PAGES = 20
@@ -40,6 +44,10 @@ def puts(prefix: str, count: int) -> Requests:
     return [
         (by_header("PUT", f"/bucket/{prefix}/{i:06d}", BODY, UNSIGNED), BODY) for i in range(count)
     ]
+
+
+def by_urls(method: str, prefix: str, count: int, body: bytes = b"") -> Requests:
+    return [(by_url(method, f"/bucket/{prefix}/{i:06d}", body), body) for i in range(count)]
 
 
 def page(size: int, count: int) -> Requests:
@@ -60,27 +68,39 @@ def kinds(count: int) -> dict[str, Requests]:
     }
 
 
+def kinds_on_wire(count: int) -> dict[str, Requests]:
+    return {
+        "GET, not kept": reads("GET", "o", count),
+        "GET": reads("GET", "o", count),
+        "GET, URL": by_urls("GET", "o", count),
+        "HEAD": reads("HEAD", "o", count),
+        "PUT, new": puts("p", count),
+        "PUT, over": puts("p", count),
+        "PUT, URL": by_urls("PUT", "p", count, BODY),
+        "DELETE": reads("DELETE", "p", count),
+    }
+
+
 def load(bench: Bench) -> None:
     for i in range(1000):
         finished(bench.store.objects.put("bucket", f"o/{i:06d}", BODY))
 
 
-def ask(count: int) -> None:
-    """Carry out all requests, with marks around those of each kind."""
-    bench = Bench("hot", 1)
+def ask(bench: Bench, first: dict[str, Requests], then: dict[str, Requests]) -> None:
+    """Carry out all requests, with marks around those of each kind that count."""
     load(bench)
-    for requests in kinds(FIRST).values():
-        bench.run(requests)
+    for requests in first.values():
+        bench.ready(requests)()
     load(bench)
-    asked = list(kinds(count).values())
+    asked = [bench.ready(requests) for requests in then.values()]
     gc.disable()
-    for requests in asked:
+    for carry_out in asked:
         os.getppid()
-        bench.run(requests)
+        carry_out()
     os.getppid()
 
 
-def counted(tree: Path, count: int) -> dict[str, float]:
+def counted(tree: Path, arguments: list[str], asked: dict[str, Requests]) -> dict[str, float]:
     """Instructions of one request of each kind."""
     with tempfile.TemporaryDirectory() as directory:
         out = Path(directory, "out")
@@ -88,21 +108,21 @@ def counted(tree: Path, count: int) -> dict[str, float]:
         # At the same addresses each time, by which Python hashes what says nothing else.
         command = ["setarch", "-R", "valgrind", "-q", *callgrind, sys.executable]
         subprocess.run(
-            [*command, HERE, "--ask", "--requests", str(count)],
+            [*command, HERE, "--ask", *arguments],
             env={**os.environ, "PYTHONPATH": str(tree), "PYTHONHASHSEED": "0"},
             check=True,
         )
         costs = {}
-        for number, (kind, requests) in enumerate(kinds(count).items(), start=2):
+        for number, (kind, requests) in enumerate(asked.items(), start=2):
             found = re.search(r"^summary: (\d+)", Path(f"{out}.{number}").read_text(), re.MULTILINE)
             assert found is not None
             costs[kind] = int(found[1]) / len(requests)
         return costs
 
 
-def compare(trees: list[Path], count: int) -> None:
+def compare(trees: list[Path], arguments: list[str], asked: dict[str, Requests]) -> None:
     """The first with the others."""
-    first, *others = (counted(tree.resolve(), count) for tree in trees)
+    first, *others = (counted(tree.resolve(), arguments, asked) for tree in trees)
     print("thousands of instructions a request:", *trees)
     for kind, cost in first.items():
         compared = (f"{c[kind] / 1000:10.1f} ({c[kind] / cost - 1:+.1%})" for c in others)
@@ -113,12 +133,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("trees", nargs="*", type=Path, default=[HERE.parents[2]])
     parser.add_argument("--requests", type=int, default=200)
+    parser.add_argument("--wire", action="store_true", help="with HTTP and a worker's row cache")
     parser.add_argument("--ask", action="store_true", help="be the process that is counted")
     options = parser.parse_args()
+    kinds_of = kinds_on_wire if options.wire else kinds
+    asked = kinds_of(options.requests)
     if options.ask:
-        ask(options.requests)
+        ask(Wire() if options.wire else Bench("hot", 1), kinds_of(FIRST), asked)
     else:
-        compare(options.trees, options.requests)
+        arguments = ["--requests", str(options.requests), *["--wire"] * options.wire]
+        compare(options.trees, arguments, asked)
 
 
 if __name__ == "__main__":

@@ -167,7 +167,7 @@ class Bench:
         self.credentials = RootCredentials(
             Credential(PAIR.access_key, PAIR.secret_key, ROOT_ACCOUNT)
         )
-        self.store: ObjectStore = finished(open_in_memory())
+        self.store: ObjectStore = self.opened()
         self.application = S3Application(
             self.store,
             self.credentials,
@@ -184,11 +184,19 @@ class Bench:
         self.all = operations()
         finished(self.store.buckets.create("bucket"))
 
+    def opened(self) -> ObjectStore:
+        store: ObjectStore = finished(open_in_memory())
+        return store
+
     def fill(self, name: str) -> None:
         """Have there what a round needs."""
         prefix = "p" if name.startswith(("put", "delete")) else "o"
         for i in range(KEYS):
             finished(self.store.objects.put("bucket", f"{prefix}/{i:06d}", BODY))
+
+    def ready(self, requests: Requests) -> Callable[[], int]:
+        """What carries them out, when it is called."""
+        return lambda: self.run(requests)
 
     def run(self, requests: Requests) -> int:
         bodies = [(request, Body(body)) for request, body in requests]
