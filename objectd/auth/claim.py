@@ -30,6 +30,7 @@ from objectd.auth.errors import (
     UnsupportedSignatureVersion,
 )
 from objectd.protocol.messages import HttpRequest
+from objectd.protocol.presigned import apart
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 ASYMMETRIC_ALGORITHM = "AWS4-ECDSA-P256-SHA256"
@@ -133,10 +134,8 @@ class _Parameters(NamedTuple):
 
 def read_claim(request: HttpRequest) -> Claim:
     """The one claim of a request. An anonymous one is refused, and so is one with several."""
-    authorization = request.header(b"authorization")
-    raw_query, signature = request.raw_query, ""
-    if raw_query:
-        raw_query, signature = without_signature(raw_query)
+    authorization = request.fields.get(b"authorization")
+    raw_query = request.signed_query
     remember = len(raw_query) <= _REMEMBERED_BYTES_MAX
     query = (_read_query if remember else _read_query.__wrapped__)(raw_query)
     if (authorization is not None) + query.v4 + query.v2 > 1:
@@ -145,35 +144,14 @@ def read_claim(request: HttpRequest) -> Claim:
         raise UnsupportedSignatureVersion
     if query.v4:
         read = _read_parameters if remember else _read_parameters.__wrapped__
-        return _claim_in_query(request, query, read(raw_query), signature)
+        return _claim_in_query(request, query, read(raw_query))
     if authorization is None:
         raise AccessDenied("Access Denied")
     return _claim_in_header(request, query, authorization)
 
 
-def without_signature(raw_query: bytes) -> tuple[bytes, str]:
-    """A query with the value of X-Amz-Signature taken out, and that value; '' if it is not
-    there so plainly: then it is still in the query."""
-    query, name, signature = raw_query.rpartition(b"&X-Amz-Signature=")
-    if name and signature.isalnum():
-        return query + name, signature.decode()  # the last parameter, where signers put it
-    return _apart(raw_query, b"X-Amz-Signature=", (b"&",), b"&")
-
-
-def _apart(text: bytes, name: bytes, before: tuple[bytes, ...], end: bytes) -> tuple[bytes, str]:
-    start = text.rfind(name)
-    if start < 0 or (start > 0 and not text.endswith(before, 0, start)):
-        return text, ""
-    start += len(name)
-    stop = text.find(end, start)
-    value = text[start:] if stop < 0 else text[start:stop]
-    if not value.isalnum():
-        return text, ""
-    return text[:start] + text[start + len(value) :], value.decode()
-
-
 def _claim_in_header(request: HttpRequest, query: _SignedQuery, authorization: bytes) -> Claim:
-    text, signature = _apart(authorization, b"Signature=", (b",", b", "), b",")
+    text, signature = apart(authorization, b"Signature=", (b",", b", "), b",")
     remember = len(text) <= _REMEMBERED_BYTES_MAX
     said = (_read_authorization if remember else _read_authorization.__wrapped__)(text)
     fields = request.fields
@@ -199,9 +177,7 @@ def _claim_in_header(request: HttpRequest, query: _SignedQuery, authorization: b
     )
 
 
-def _claim_in_query(
-    request: HttpRequest, query: _SignedQuery, said: _Parameters, signature: str
-) -> Claim:
+def _claim_in_query(request: HttpRequest, query: _SignedQuery, said: _Parameters) -> Claim:
     # Some signers move these two into the query, like every other x-amz-* header.
     malformed = AuthorizationQueryParametersError
     payload = said.payload or _header(request, b"x-amz-content-sha256", malformed)
@@ -212,7 +188,7 @@ def _claim_in_query(
         said.timestamp,
         said.time_us,
         said.signed_headers,
-        signature or said.signature,
+        request.signature or said.signature,
         payload or UNSIGNED_PAYLOAD,
         token,
         said.expires_seconds,
@@ -382,11 +358,13 @@ def _unsupported_parameter(algorithm: str) -> AuthError:
 
 
 def _header(request: HttpRequest, name: bytes, malformed: type[MalformedClaim]) -> str | None:
-    value = request.header(name)
+    value = request.fields.get(name)
     return None if value is None else _ascii(value, malformed)
 
 
 def _ascii(value: bytes, malformed: type[MalformedClaim]) -> str:
+    if value.isalnum():
+        return value.decode()
     text = value.decode("latin-1")
     if not (text.isascii() and text.isprintable()):
         raise malformed("it holds other characters than printable ASCII.")

@@ -123,7 +123,7 @@ def encode_payload(data: bytes) -> bytes:
 
 def decode_payload(value: bytes) -> bytes:
     data = value[4:]
-    if value[:4] != _CRC.pack(crc32c(data)):
+    if len(value) < 4 or crc32c(data) != _CRC.unpack_from(value)[0]:
         raise DamagedRecord("payload", "its checksum does not match")
     return data
 

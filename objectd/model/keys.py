@@ -260,6 +260,11 @@ def payload(bucket_id: int, key: bytes) -> bytes:
     return b"p" + _U64.pack(bucket_id) + key
 
 
+def object_and_payload(bucket_id: int, key: bytes) -> tuple[bytes, bytes]:
+    named = _U64.pack(bucket_id) + key
+    return b"o" + named, b"p" + named
+
+
 def client_tokens(day: int) -> bytes:
     """The prefix of the tokens that clients used on a day: days since 1970 UTC."""
     return CLIENT_TOKENS + _U32.pack(day)

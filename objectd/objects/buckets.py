@@ -106,6 +106,12 @@ class Buckets:
             raise BucketNotFound(name)
         return self._name_in(row)
 
+    def known(self, name: str) -> BucketName | None:
+        """What `named` returns, if that can be told without waiting; None otherwise."""
+        rows = self._core.metadata.known((keys.bucket_name(name),))
+        row = rows[0] if rows else None
+        return None if row is None else self._name_in(row)
+
     async def set_versioning(self, name: str, *, enabled: bool) -> None:
         """Have replaced and deleted versions kept from now on (`ENABLED`), or but for the null
         versions (`SUSPENDED`). What the bucket holds stays as it is.

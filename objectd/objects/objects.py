@@ -211,6 +211,40 @@ class Objects:
             raise
         return OpenObject(self._core, object_, payload, ticket, secret)
 
+    def known(self, bucket: str, key: str) -> tuple[Object, bytes] | None:
+        """What `get` would open, and all of its bytes, if these lie in a row, unencrypted, and
+        that can be told without waiting. None otherwise, whatever the reason: `get` tells.
+
+        As nothing can happen meanwhile and nothing is left to be read, this begins no read.
+        """
+        raw_key = key_bytes(key)
+        name = self._buckets.known(bucket)
+        if name is None:
+            return None
+        rows = self._core.metadata.known(keys.object_and_payload(name.bucket_id, raw_key))
+        if rows is None:
+            return None
+        row, payload_row = rows
+        if row is None or payload_row is None:
+            return None
+        object_ = self._decoded(bucket, key, row, name)
+        tail = object_.tail
+        if not isinstance(tail.source, InRow) or tail.encryption is not None:
+            return None
+        if object_.head.storage_class != STANDARD:
+            return None
+        return object_, decode_payload(payload_row.value)
+
+    def known_head(self, bucket: str, key: str) -> Object | None:
+        """What `head` would return, if that can be told without waiting; None otherwise."""
+        raw_key = key_bytes(key)
+        name = self._buckets.known(bucket)
+        if name is None:
+            return None
+        rows = self._core.metadata.known((keys.object_(name.bucket_id, raw_key),))
+        row = rows[0] if rows else None
+        return None if row is None else self._decoded(bucket, key, row, name)
+
     async def delete(
         self,
         bucket: str,
@@ -272,7 +306,7 @@ class Objects:
         row: Row | None = None
         if not version_id:
             row, payload_row = await self._core.metadata.get(
-                [keys.object_(name.bucket_id, raw_key), keys.payload(name.bucket_id, raw_key)]
+                keys.object_and_payload(name.bucket_id, raw_key)
             )
             if row is None and not name.versioned:
                 raise ObjectNotFound(bucket, key)

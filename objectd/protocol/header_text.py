@@ -43,7 +43,7 @@ def lines(headers: Headers) -> bytes:
     """Headers in the form of the wire, each ended by CRLF. Raises `ValueError` if one would
     break out of its line."""
     text = b"".join([b"%b: %b\r\n" % header for header in headers])
-    if text.count(b"\n") != len(headers) or text.count(b"\r") != len(headers) or b"\0" in text:
+    if text.count(b"\n") != len(headers) or text.count(b"\r") != len(headers) or 0 in text:
         raise ValueError("a response header holds a line break or NUL")
     return text
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 from msgspec.structs import force_setattr
 
+from objectd.protocol.presigned import without_signature
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -19,10 +21,6 @@ _OF_BODY = -1
 """A length that is left to be that of the body."""
 
 
-def _no_error() -> str:
-    return ""
-
-
 class HttpRequest(msgspec.Struct, frozen=True):
     """The head of a request, as it came over the wire.
 
@@ -30,7 +28,8 @@ class HttpRequest(msgspec.Struct, frozen=True):
     header names are lower case, values are stripped of surrounding white space, and both
     keep the order in which they came. `secure`: the connection was TLS. What comes after
     `peer` follows from the rest, whatever it is given: `fields` are the values by name, several
-    of one name joined with commas (RFC 9110, 5.3); `raw_path` and `raw_query` are the target's.
+    of one name joined with commas (RFC 9110, 5.3); `raw_path` and `raw_query` are the target's;
+    `signed_query` is the latter without the value of `signature`, that of a presigned URL.
     """
 
     method: str
@@ -42,6 +41,8 @@ class HttpRequest(msgspec.Struct, frozen=True):
     fields: Mapping[bytes, bytes] = {}
     raw_path: bytes = b""
     raw_query: bytes = b""
+    signed_query: bytes = b""
+    signature: str = ""
 
     def __post_init__(self) -> None:
         headers = self.headers
@@ -52,6 +53,10 @@ class HttpRequest(msgspec.Struct, frozen=True):
         force_setattr(self, "fields", fields)
         force_setattr(self, "raw_path", path)
         force_setattr(self, "raw_query", query)
+        if query:
+            query, signature = without_signature(query)
+            force_setattr(self, "signature", signature)
+        force_setattr(self, "signed_query", query)
 
     def header(self, name: bytes) -> bytes | None:
         """The value of a header, as in `fields`; None if absent."""
@@ -83,7 +88,7 @@ class Response(msgspec.Struct, frozen=True):
     body: bytes | ByteStream = b""
     content_length: int | None = _OF_BODY
     error_code: str = ""
-    late_error_code: Callable[[], str] = _no_error
+    late_error_code: Callable[[], str] | None = None
     head: bytes = b""
 
     def __post_init__(self) -> None:

@@ -7,8 +7,9 @@ is all of it supported; only then is its body touched.
 from __future__ import annotations
 
 import base64
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from http import HTTPStatus
+from typing import Any
 
 import attrs
 from msgspec import structs
@@ -122,16 +123,18 @@ class S3Application:
             header_text.lines((self._store_id,)),
         )
 
-    async def respond(self, request: HttpRequest, body: RequestBody) -> Response:
+    def respond(self, request: HttpRequest, body: RequestBody) -> Coroutine[Any, Any, Response]:
         """The answer, also to what is wrong with the request; other errors are raised."""
         plain = recognised(request, self._settings.domains)
         if plain is None:
-            return await self.respond_at_length(request, body)
-        return await self._told(request, self._leaf.answer(plain, request, body))
+            return self.respond_at_length(request, body)
+        return self._told(request, self._leaf.answer(plain, request, body))
 
-    async def respond_at_length(self, request: HttpRequest, body: RequestBody) -> Response:
+    def respond_at_length(
+        self, request: HttpRequest, body: RequestBody
+    ) -> Coroutine[Any, Any, Response]:
         """The same without the hot leaf, which must not make a difference."""
-        return await self._told(request, self._respond(request, body))
+        return self._told(request, self._respond(request, body))
 
     async def _told(self, request: HttpRequest, work: Awaitable[Response]) -> Response:
         """What `work` answers, or the document that tells of its error."""

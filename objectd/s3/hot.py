@@ -62,15 +62,33 @@ class HotLeaf:
         # Who, what and where are known, and nothing is done yet: as on the long way.
         match plain.operation:
             case "GetObject":
-                return await self._get(plain, request)
+                return self._known_get(plain, request) or await self._get(plain, request)
             case "HeadObject":
-                return await self._head(plain, request)
+                return self._known_head(plain, request) or await self._head(plain, request)
             case "PutObject":
                 return await self._put(plain, request, self._verified(body, principal))
             case "DeleteObject":
                 return await self._delete(plain, request)
             case _:
                 return await self._list(plain, request, self._verified(body, principal), principal)
+
+    def _known_get(self, plain: Plain, request: HttpRequest) -> Response | None:
+        """What `_get` answers, if nothing has to be waited for: with no coroutine beneath, and
+        no read that would have to be ended, it takes half of the time."""
+        known = self._store.objects.known(plain.bucket, plain.key)
+        if known is None:
+            return None
+        object_, payload = known
+        lines = self._known_lines(object_, request)
+        return None if lines is None else Response(200, (), payload, len(payload), head=lines)
+
+    def _known_head(self, plain: Plain, request: HttpRequest) -> Response | None:
+        """What `_head` answers, if nothing has to be waited for."""
+        found = self._store.objects.known_head(plain.bucket, plain.key)
+        if found is None or found.tail.encryption is not None:
+            return None
+        lines = self._known_lines(found, request)
+        return None if lines is None else Response(200, (), b"", found.size_bytes, head=lines)
 
     async def _get(self, plain: Plain, request: HttpRequest) -> Response:
         opened = await self._store.objects.get(plain.bucket, plain.key)
@@ -153,26 +171,39 @@ class HotLeaf:
     def _ids(self, request: HttpRequest) -> bytes:
         return b"x-amz-request-id: %b\r\n%b" % (request.request_id.encode(), self._store_line)
 
+    def _known_lines(self, object_: Object, request: HttpRequest) -> bytes | None:
+        """The header lines of an object, if they are remembered: they are the same each time
+        that it is read. Under another lifecycle it is another value."""
+        lines = self._shown[_shows_checksums(request)].get(object_)
+        return None if lines is None else self._lines_now(lines, object_, request)
+
     async def _head_lines(self, object_: Object, request: HttpRequest) -> bytes:
-        """The header lines of an object, which are the same each time that it is read: under
-        another lifecycle it is another value. Raises `ValueError` for an object with a header
-        that cannot be one."""
-        checksums = request.fields.get(b"x-amz-checksum-mode") == b"ENABLED"
-        known = self._shown[checksums]
-        lines = known.get(object_)
-        if lines is None:
-            result, status, _, _ = shown(object_, None, "", "ENABLED" if checksums else "")
-            result.update(await shown_expiration(self._store, object_))
-            date = await shown_date(self._store, object_.tail)
-            result.update(date)
-            rendered = compiled(self._model, "GetObject").render(result, status)
-            lines = header_text.lines(without_length(rendered.headers))
-            if not date:  # which is another one the next time
-                known.keep(object_, lines)
-        if object_.tail.restore is not None:  # of which time tells
+        """The header lines of an object. Raises `ValueError` for one with a header that cannot
+        be one."""
+        known = self._known_lines(object_, request)
+        if known is not None:
+            return known
+        checksums = _shows_checksums(request)
+        result, status, _, _ = shown(object_, None, "", "ENABLED" if checksums else "")
+        result.update(await shown_expiration(self._store, object_))
+        date = await shown_date(self._store, object_.tail)
+        result.update(date)
+        rendered = compiled(self._model, "GetObject").render(result, status)
+        lines = header_text.lines(without_length(rendered.headers))
+        if not date:  # which is another one the next time
+            self._shown[checksums].keep(object_, lines)
+        return self._lines_now(lines, object_, request)
+
+    def _lines_now(self, lines: bytes, object_: Object, request: HttpRequest) -> bytes:
+        """With those that are others each time."""
+        if object_.tail.restore is not None:
             text = restore_text(self._store, object_.tail)
             lines += b"x-amz-restore: %b\r\n" % text.encode() if text else b""
         return lines + self._ids(request)
+
+
+def _shows_checksums(request: HttpRequest) -> bool:
+    return request.fields.get(b"x-amz-checksum-mode") == b"ENABLED"
 
 
 def without_length(headers: Headers) -> Headers:

@@ -13,7 +13,6 @@ from functools import lru_cache
 
 import msgspec
 
-from objectd.auth.claim import without_signature
 from objectd.digests import ALGORITHMS
 from objectd.model.records import NO_HEADERS, Headers
 from objectd.protocol import header_text
@@ -129,7 +128,8 @@ def recognised(request: HttpRequest, domains: tuple[str, ...]) -> Plain | None:
         if method != "PUT" or not all(name.startswith(_META) for name in others):
             return None
         metadata = _metadata(request)
-    parameters = _parameters_in(request.raw_query) if request.raw_query else _NOTHING
+    query = request.signed_query
+    parameters = _parameters_in(query) if query else _NOTHING
     if parameters is None or (domains and bucket_in_host(request, domains) is not None):
         return None
     try:
@@ -180,9 +180,8 @@ def _metadata(request: HttpRequest) -> dict[str, str]:
     }
 
 
-def _parameters_in(raw_query: bytes) -> Mapping[str, str] | None:
+def _parameters_in(query: bytes) -> Mapping[str, str] | None:
     """What a query says beside its signature; None if it says something that is not plain."""
-    query, _ = without_signature(raw_query)
     return _read_parameters(query) if len(query) <= _REMEMBERED_BYTES_MAX else None
 
 

@@ -49,7 +49,7 @@ class RefusalCode(StrEnum):
 class Application(Protocol):
     """What the server is for."""
 
-    async def respond(self, request: HttpRequest, body: RequestBody) -> Response:
+    def respond(self, request: HttpRequest, body: RequestBody) -> Awaitable[Response]:
         """Answer one request. Called once its headers are complete, before any byte of its
         body was taken from the client.
 

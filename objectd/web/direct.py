@@ -4,7 +4,8 @@ Twisted's `write` puts data in a buffer, asks the poller to tell when the socket
 sends it from there: two system calls more than the answer needs, and a wait behind every other
 connection that can be read. Where nothing is buffered, a socket nearly always takes a small
 answer at once. Names used of Twisted 26.10's `abstract.FileDescriptor`: `dataBuffer`, `offset`,
-`_tempDataLen`, `SEND_LIMIT`, and `writeSomeData`. Over TLS there is no such way.
+`_tempDataLen`, `SEND_LIMIT`, and `writeSomeData`; of its `tcp.Connection`: `socket`. Over TLS there
+is no such way.
 """
 
 from __future__ import annotations
@@ -31,15 +32,12 @@ def write_directly(transport: Any, data: bytes) -> None:
     ):
         transport.write(data)
         return
-    left: bytes | memoryview = data
-    sent_bytes = transport.writeSomeData(left)
-    while sent_bytes == transport.SEND_LIMIT:
-        left = memoryview(left)[sent_bytes:]
-        sent_bytes = transport.writeSomeData(left)
-    if sent_bytes.__class__ is not int:
-        transport.write(bytes(left))  # the connection is lost: whoever writes next is told
-    elif sent_bytes < len(left):
-        transport.write(bytes(left[sent_bytes:]))
+    try:
+        sent_bytes = transport.socket.send(data)
+    except OSError:
+        sent_bytes = 0  # it takes nothing now, or is lost: what follows finds out
+    if sent_bytes < len(data):
+        transport.write(data[sent_bytes:])
 
 
 def send_some(transport: Any, data: memoryview) -> int:

@@ -31,9 +31,11 @@ _BAD_CHUNKS = "The request's body is not framed as HTTP prescribes."
 _FIRST_LINE = b"GET / HTTP/1.1"
 _METHODS = {name.encode(): name for name in ("GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS")}
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_TARGET = bytes((*range(0x21, 0x7F), *range(0x80, 0xB1)))
-"""What a target may hold: visible ASCII, and beyond it what Twisted's channel lets pass, for the
-application to refuse."""
+_TARGET = bytes(
+    byte if 0x21 <= byte < 0x7F or 0x80 <= byte < 0xB1 else 255 - byte for byte in range(256)
+)
+"""Makes another byte of each that a target may not hold. It may hold visible ASCII, and beyond it
+what Twisted's channel lets pass, for the application to refuse."""
 
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})(;[^\x00-\x08\x0a-\x1f\\\x7f]*)?")
 _TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\x00-\x08\x0a-\x1f\x7f]*")
@@ -54,7 +56,7 @@ def parse_request_line(line: bytes) -> tuple[str, bytes, bool]:
         if _TOKEN.fullmatch(raw_method) is None:
             raise Malformed(_NOT_HTTP)
         method = raw_method.decode("ascii")
-    if not target or target.translate(None, _TARGET):
+    if not target or target.translate(_TARGET) != target:
         raise Malformed(_NOT_HTTP)
     if version != b"HTTP/1.1" and version != b"HTTP/1.0":
         raise Malformed(_NOT_HTTP)

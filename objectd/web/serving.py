@@ -107,15 +107,14 @@ class Exchange:
         """Returns normally also when the client is gone or the connection had to be broken
         off. To be cancelled when the client goes away."""
         try:
-            if self.body.complete:
-                response = self._response = await self._ask(respond)
-            else:
-                response = self._response = await self._ask_with_place(respond)
-            self.body.close()
+            ask = self._ask if self.body.complete else self._ask_with_place
+            response = self._response = await ask(respond)
             if not self.gone:
-                await self._deliver(response)
+                try:
+                    await self._send(response)
+                except Exception as error:
+                    await self._recover(error)
         finally:
-            self.body.close()
             if self._outflow is not None:
                 self._outflow.close()
             if self._response is not None:
@@ -169,6 +168,7 @@ class Exchange:
     async def _ask_with_place(self, respond: Respond) -> Response:
         """A body that is still to come needs one of the places for uploads."""
         if not self.site.uploads.take():
+            self.body.close()
             return self._refuse(RefusalCode.SLOW_DOWN, _UPLOADS_FULL)
         try:
             return await self._ask(respond)
@@ -182,6 +182,8 @@ class Exchange:
             if not self.gone and self.body.refusal is None:
                 log_failure(self.head, error)
             response = self._refuse(RefusalCode.INTERNAL_ERROR, _INTERNAL_ERROR)
+        finally:
+            self.body.close()
         refusal = self.body.refusal
         if refusal is None:
             return response
@@ -192,18 +194,6 @@ class Exchange:
         return self.site.application.refuse(self.head.request_id, code, message)
 
     # The client's part
-
-    async def _deliver(self, response: Response) -> None:
-        try:
-            await self._send(response)
-        except Exception as error:
-            if self.gone:
-                return
-            log_failure(self.head, error)
-            if self.begun:
-                self.break_off()
-            else:
-                await self._send_instead(RefusalCode.INTERNAL_ERROR, _INTERNAL_ERROR)
 
     async def _send(self, response: Response) -> None:
         body = response.body
@@ -252,6 +242,16 @@ class Exchange:
         finally:
             self.site.body_memory.give_back(reserved_bytes)
 
+    async def _recover(self, error: Exception) -> None:
+        """The answer could not be sent."""
+        if self.gone:
+            return
+        log_failure(self.head, error)
+        if self.begun:
+            self.break_off()
+        else:
+            await self._send_instead(RefusalCode.INTERNAL_ERROR, _INTERNAL_ERROR)
+
     async def _send_instead(self, code: RefusalCode, message: str) -> None:
         if self._response is not None:
             self._response.close()
@@ -288,21 +288,21 @@ class Exchange:
         )
 
     def _event(self) -> AccessEvent:
-        head = self.head
-        response = self._response if self._sent_bytes > 0 else None
+        head, response = self.head, self._response
+        status, error_code = None, ""
+        if response is not None and self._sent_bytes:
+            status, error_code = response.status, response.error_code
+            if not error_code and response.late_error_code is not None:
+                error_code = response.late_error_code()
         return AccessEvent(
             head.request_id,
             head.peer,
             head.method,
             head.raw_path.decode("latin-1"),
-            response.status if response is not None else None,
-            _error_code(response) if response is not None else "",
+            status,
+            error_code,
             self.body.received_bytes,
             self._sent_bytes,
             (self.site.clock.seconds() - self._began) * 1000,
             self._complete,
         )
-
-
-def _error_code(response: Response) -> str:
-    return response.error_code or response.late_error_code()

@@ -28,18 +28,22 @@ def response_head(
 ) -> bytes:
     """Everything up to the empty line; `ValueError` if a header would break out of its line.
     `chunked` is how a body of unknown length is sent (RFC 9112, 6.1)."""
-    parts = [opening]
-    if response.headers:
-        parts.append(_lines(response))
-    parts.append(response.head)
-    if chunked:
-        parts.append(_CHUNKED)
-    elif response.status not in BODILESS and response.content_length is not None:
-        parts.append(b"Content-Length: %d\r\n" % response.content_length)
-    if close:
-        parts.append(_CLOSE)
-    parts.append(b"\r\n")
-    return b"".join(parts)
+    return b"".join(
+        (
+            opening,
+            _lines(response) if response.headers else b"",
+            response.head,
+            _CHUNKED if chunked else _length(response),
+            _CLOSE if close else b"",
+            b"\r\n",
+        )
+    )
+
+
+def _length(response: Response) -> bytes:
+    if response.content_length is None or response.status in BODILESS:
+        return b""
+    return b"Content-Length: %d\r\n" % response.content_length
 
 
 def _lines(response: Response) -> bytes:
@@ -48,7 +52,7 @@ def _lines(response: Response) -> bytes:
         parts += (name, b": ", value, b"\r\n")
     lines = b"".join(parts)
     breaks = len(response.headers)
-    if lines.count(b"\n") != breaks or lines.count(b"\r") != breaks or b"\0" in lines:
+    if lines.count(b"\n") != breaks or lines.count(b"\r") != breaks or 0 in lines:
         raise ValueError("a response header holds a line break or NUL")
     return lines
 

@@ -20,6 +20,7 @@ from objectd.auth.canonical import (
 from objectd.auth.claim import Claim, read_claim
 from objectd.auth.errors import AuthError
 from objectd.auth.sigv4 import sign
+from objectd.protocol import messages
 from objectd.protocol.messages import HttpRequest
 from objectd.test.auth.signing import presigned, signed
 
@@ -71,11 +72,11 @@ class ClaimTests(SynchronousTestCase):
     def _check(self, request: HttpRequest) -> None:
         found = [_outcome(lambda: read_claim(request)) for _ in range(2)]
         patches = [
-            self.patch(claim, "_apart", lambda text, *_: (text, "")),
-            self.patch(claim, "without_signature", lambda text: (text, "")),
+            self.patch(claim, "apart", lambda text, *_: (text, "")),
+            self.patch(messages, "without_signature", lambda text: (text, "")),
             self.patch(claim, "_REMEMBERED_BYTES_MAX", -1),
         ]
-        plain = _outcome(lambda: read_claim(request))
+        plain = _outcome(lambda: read_claim(structs.replace(request)))
         for patch in patches:
             patch.restore()
         self.assertEqual(found, [plain, plain])

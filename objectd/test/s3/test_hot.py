@@ -202,6 +202,23 @@ class TwinTests(SynchronousTestCase):
                     self.assertEqual(seen, expected)
                     self.assertEqual(seen.content_length, len(data))
 
+    def test_what_is_known_and_what_is_not(self) -> None:
+        """An answer is the same if rows have to be waited for, and ends its read."""
+        for data in (b"", b"one", b"x" * 80_000):
+            for encryption in (None, EncryptionWanted(Scheme.SSE_S3)):
+                server = Twin()
+                put = server.store.objects.put("bucket", "key", data, encryption=encryption)
+                result_of(put)
+                for method in ("GET", "GET", "HEAD"):
+                    request = self._signed(method)
+                    known = server.ask(server.application.respond, request)
+                    patch = self.patch(server.metadata, "known", lambda keys: None)
+                    waited = server.ask(server.application.respond, request)
+                    patch.restore()
+                    self.assertEqual(known, waited)
+                    self.assertEqual(known.content_length, len(data))
+                self.assertEqual(server.reads_under_way, 0)
+
     def test_versioning_is_enabled(self) -> None:
         """What is remembered of an object is told anew when versions begin to be kept."""
         server = Twin()
