@@ -9,8 +9,9 @@ path is never normalised: `//`, `.` and `..` are parts of keys.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from string import ascii_letters, digits
 from typing import TypeAlias
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -19,6 +20,8 @@ from objectd.protocol.messages import Headers, HttpRequest
 
 Query: TypeAlias = Sequence[tuple[bytes, bytes]]
 """Decoded names and values in the order in which they came."""
+
+_Values: TypeAlias = Callable[[Mapping[bytes, bytes]], tuple[bytes, ...]]
 
 _is_unreserved = re.compile(rb"[A-Za-z0-9._~-]*").fullmatch
 _IN_PLAIN_PATH = f"{ascii_letters}{digits}._~/-".encode()
@@ -84,8 +87,11 @@ def quick_canonical_request(
     """The same of a request whose canonical `query` is known: where no value of a signed
     header holds a space, it is a form, kept for these names, with the values filled in."""
     fields = request.fields
-    names, form = _form(signed_headers)
-    values = [fields.get(name, b"") for name in names]
+    values_in, form = _form(signed_headers)
+    try:
+        values = values_in(fields)
+    except KeyError:  # a header that did not come
+        values = tuple([fields.get(name, b"") for name in dict.fromkeys(signed_headers)])
     joined = b"".join(values)
     path = canonical_path(request.raw_path)
     if not joined or joined.split(None, 1) == [joined]:
@@ -107,12 +113,16 @@ def _joined(
 
 
 @lru_cache(maxsize=256)
-def _form(signed_headers: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], bytes]:
-    """The names, each once, and a canonical request with places for all that may differ."""
+def _form(signed_headers: tuple[bytes, ...]) -> tuple[_Values, bytes]:
+    """What takes the values of these headers, each once, and a canonical request with places for
+    all that may differ."""
     names = tuple(dict.fromkeys(signed_headers))
     escaped = [name.replace(b"%", b"%%") for name in signed_headers]
     lines = b"".join([b"%b:%%b\n" % name for name in dict.fromkeys(escaped)])
-    return names, b"\n".join((b"%b", b"%b", b"%b", lines, b";".join(escaped), b"%b"))
+    form = b"\n".join((b"%b", b"%b", b"%b", lines, b";".join(escaped), b"%b"))
+    if len(names) < 2:  # of one name it takes a value instead of a tuple
+        return lambda fields: tuple([fields[name] for name in names]), form
+    return itemgetter(*names), form
 
 
 def _decode(text: bytes) -> bytes:

@@ -42,14 +42,15 @@ class _Seen(NamedTuple):
 
 
 class _Entry:
-    """The rows of a group that were read while its slot had one and the same number."""
+    """The rows of a group that were read while its slot had one and the same number, by their
+    keys."""
 
-    __slots__ = ("index", "number", "rows", "size_bytes", "used")
+    __slots__ = ("index", "keys", "number", "size_bytes", "used")
 
     def __init__(self, index: int, number: int) -> None:
         self.index = index
         self.number = number
-        self.rows: dict[bytes, Row | None] = {}
+        self.keys: list[bytes] = []
         self.size_bytes = ENTRY_BYTES
         self.used = False
 
@@ -94,6 +95,7 @@ class CachedMetadata(ForwardingMetadata):
         self._bytes_max = bytes_max
         self._generation = _NO_GENERATION
         self._entries: dict[bytes, _Entry] = {}
+        self._kept: dict[bytes, tuple[Row | None, _Entry]] = {}
         self._size_bytes = 0
         self._last_token = Token(0, 0)
 
@@ -104,12 +106,12 @@ class CachedMetadata(ForwardingMetadata):
 
     @override
     def known(self, keys: Sequence[bytes]) -> list[Row | None] | None:
-        words, entries = self._words, self._entries
+        words, kept = self._words, self._kept
         rows = []
         try:
             for key in keys:
-                entry = entries[key[1:]]  # the group, if the key's family is kept
-                rows.append(entry.rows[key])
+                row, entry = kept[key]
+                rows.append(row)
                 if words[entry.index] != entry.number:
                     break
                 entry.used = True
@@ -178,6 +180,7 @@ class CachedMetadata(ForwardingMetadata):
     def _begin(self, generation: int) -> None:
         self._generation = generation
         self._entries.clear()
+        self._kept.clear()
         self._size_bytes = 0
 
     def _keep(
@@ -194,9 +197,11 @@ class CachedMetadata(ForwardingMetadata):
                 self._drop(named, entry)
             entry = self._entries[named] = _Entry(index, number)
             self._size_bytes += ENTRY_BYTES
-        if key in entry.rows:
-            return entry.rows[key]  # it was put here, or fetched by another call
-        entry.rows[key] = row
+        known = self._kept.get(key)
+        if known is not None:
+            return known[0]  # it was put here, or fetched by another call
+        entry.keys.append(key)
+        self._kept[key] = row, entry
         entry.size_bytes += size_bytes
         self._size_bytes += size_bytes
         while self._size_bytes > self._bytes_max:
@@ -206,14 +211,16 @@ class CachedMetadata(ForwardingMetadata):
     def _make_room(self) -> None:
         named = next(iter(self._entries))
         entry = self._entries[named]
-        self._drop(named, entry)
         if entry.used:
             entry.used = False
-            self._entries[named] = entry
-            self._size_bytes += entry.size_bytes
+            self._entries[named] = self._entries.pop(named)  # as if it had come last
+        else:
+            self._drop(named, entry)
 
     def _drop(self, named: bytes, entry: _Entry) -> None:
         del self._entries[named]
+        for key in entry.keys:
+            del self._kept[key]
         self._size_bytes -= entry.size_bytes
 
 

@@ -53,10 +53,9 @@ class HttpRequest(msgspec.Struct, frozen=True):
         force_setattr(self, "fields", fields)
         force_setattr(self, "raw_path", path)
         force_setattr(self, "raw_query", query)
-        if query:
-            query, signature = without_signature(query)
-            force_setattr(self, "signature", signature)
-        force_setattr(self, "signed_query", query)
+        signed_query, signature = without_signature(query) if query else (query, "")
+        force_setattr(self, "signed_query", signed_query)
+        force_setattr(self, "signature", signature)
 
     def header(self, name: bytes) -> bytes | None:
         """The value of a header, as in `fields`; None if absent."""

@@ -14,12 +14,12 @@ def without_signature(raw_query: bytes) -> tuple[bytes, str]:
 
 def apart(text: bytes, name: bytes, before: tuple[bytes, ...], end: bytes) -> tuple[bytes, str]:
     """The same for what follows `name`, which one of `before` precedes, as far as `end`."""
-    start = text.rfind(name)
-    if start < 0 or (start > 0 and not text.endswith(before, 0, start)):
+    front, found, value = text.rpartition(name)
+    if not found or (front and not front.endswith(before)):
         return text, ""
-    start += len(name)
-    stop = text.find(end, start)
-    value = text[start:] if stop < 0 else text[start:stop]
+    if value.isalnum():
+        return front + name, value.decode()
+    value, more, rest = value.partition(end)
     if not value.isalnum():
         return text, ""
-    return text[:start] + text[start + len(value) :], value.decode()
+    return b"".join((front, name, more, rest)), value.decode()

@@ -11,6 +11,9 @@ from objectd.web.application import RefusalCode
 from objectd.web.limits import Limits
 from objectd.web.parsing import HeaderParser, Malformed, body_length, parse_request_line
 
+LINE_BYTES_MIN = 3
+"""What a line that is not empty takes, with its end."""
+
 
 class Head(msgspec.Struct, frozen=True):
     """A request, and what its head says of the connection.
@@ -42,13 +45,17 @@ class Heads:
         self._limits = limits
         self._new_request_id = new_request_id
         self._parser = HeaderParser()
+        self._within_limits_bytes = min(
+            limits.request_line_bytes, limits.header_bytes, LINE_BYTES_MIN * limits.header_count
+        )
 
     def take(self, data: bytes, *, secure: bool, peer: str) -> Head | None:
         """The head that `data` begins with, None if it is not whole. Raises `Refused`, also
         for a part of a head from which no good one can come."""
-        end = data.find(b"\r\n\r\n")
         line_end = data.find(b"\r\n")
-        self._check_limits(data, line_end, end)
+        end = data.find(b"\r\n\r\n", line_end) if line_end >= 0 else -1
+        if not 0 <= end <= self._within_limits_bytes:
+            self._check_limits(data, line_end, end)
         if end < 0:
             return None
         try:

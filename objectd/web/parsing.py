@@ -47,10 +47,8 @@ class Malformed(Exception):
 
 def parse_request_line(line: bytes) -> tuple[str, bytes, bool]:
     """Method, target, and whether it is HTTP/1.1 rather than 1.0 (RFC 9112, 3)."""
-    words = line.split(b" ")
-    if len(words) != 3:
-        raise Malformed(_NOT_HTTP)
-    raw_method, target, version = words
+    raw_method, _, rest = line.partition(b" ")
+    target, _, version = rest.rpartition(b" ")
     method = _METHODS.get(raw_method)
     if method is None:
         if _TOKEN.fullmatch(raw_method) is None:
