@@ -101,7 +101,7 @@ class Claim(msgspec.Struct, frozen=True):
         return AuthorizationQueryParametersError
 
 
-class _SignedQuery(NamedTuple):
+class _SignedQuery(msgspec.Struct, frozen=True):
     """A query without its signature; `v4` and `v2`: it is that of a presigned request."""
 
     pairs: Query
@@ -111,14 +111,14 @@ class _SignedQuery(NamedTuple):
     hoists: bool
 
 
-class _Authorization(NamedTuple):
+class _Authorization(msgspec.Struct, frozen=True):
     access_key: str
     scope: Scope
     signed_headers: tuple[bytes, ...]
     signature: str
 
 
-class _Parameters(NamedTuple):
+class _Parameters(msgspec.Struct, frozen=True):
     """`payload` and `token` are '' where the query does not have them."""
 
     access_key: str
@@ -180,8 +180,12 @@ def _claim_in_header(request: HttpRequest, query: _SignedQuery, authorization: b
 def _claim_in_query(request: HttpRequest, query: _SignedQuery, said: _Parameters) -> Claim:
     # Some signers move these two into the query, like every other x-amz-* header.
     malformed = AuthorizationQueryParametersError
-    payload = said.payload or _header(request, b"x-amz-content-sha256", malformed)
-    token = said.token or _header(request, b"x-amz-security-token", malformed)
+    payload: str | None = said.payload
+    if not payload and b"x-amz-content-sha256" in request.fields:
+        payload = _ascii(request.fields[b"x-amz-content-sha256"], malformed)
+    token: str | None = said.token or None
+    if token is None and b"x-amz-security-token" in request.fields:
+        token = _ascii(request.fields[b"x-amz-security-token"], malformed)
     return Claim(
         said.access_key,
         said.scope,
@@ -355,11 +359,6 @@ def _unsupported_parameter(algorithm: str) -> AuthError:
     if algorithm.startswith(ASYMMETRIC_ALGORITHM):
         return UnsupportedSignatureAlgorithm()
     return AuthorizationQueryParametersError(f'X-Amz-Algorithm only supports "{ALGORITHM}"')
-
-
-def _header(request: HttpRequest, name: bytes, malformed: type[MalformedClaim]) -> str | None:
-    value = request.fields.get(name)
-    return None if value is None else _ascii(value, malformed)
 
 
 def _ascii(value: bytes, malformed: type[MalformedClaim]) -> str:

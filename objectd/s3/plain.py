@@ -18,7 +18,7 @@ from objectd.model.records import NO_HEADERS, Headers
 from objectd.protocol import header_text
 from objectd.protocol.errors import S3Error
 from objectd.protocol.messages import HttpRequest
-from objectd.protocol.targets import bucket_in_host, decode, parse_query
+from objectd.protocol.targets import ESCAPE, bucket_in_host, decode, parse_query
 from objectd.s3.attributes import kept_headers
 
 WHOLE_BYTES_MAX = 64 << 10
@@ -123,7 +123,7 @@ def recognised(request: HttpRequest, domains: tuple[str, ...]) -> Plain | None:
     if known is None or len(fields) != len(request.headers):
         return None
     metadata = _NOTHING
-    if not fields.keys() <= known:
+    if not known.issuperset(fields):
         others = fields.keys() - known
         if method != "PUT" or not all(name.startswith(_META) for name in others):
             return None
@@ -153,9 +153,13 @@ def recognised(request: HttpRequest, domains: tuple[str, ...]) -> Plain | None:
 
 def _split(path: bytes) -> tuple[str, str]:
     """Bucket and key, '' where there is none. Raises `S3Error`."""
-    before, _, rest = path.partition(b"/")
-    bucket, _, key = rest.partition(b"/")
-    return ("", "") if before else (decode(bucket), decode(key))
+    if ESCAPE in path:
+        before, _, rest = path.partition(b"/")
+        bucket, _, key = rest.partition(b"/")
+        return ("", "") if before else (decode(bucket), decode(key))
+    start, _, names = decode(path).partition("/")
+    name, _, plain_key = names.partition("/")
+    return ("", "") if start else (name, plain_key)
 
 
 def _kept(fields: Mapping[bytes, bytes]) -> Headers:

@@ -17,7 +17,5 @@ class RequestIds:
 
     def __call__(self) -> str:
         if not self._drawn:
-            text = self._random_bytes(ID_BYTES * BATCH).hex()
-            width = 2 * ID_BYTES
-            self._drawn = [text[at : at + width] for at in range(0, len(text), width)]
+            self._drawn = self._random_bytes(ID_BYTES * BATCH).hex(" ", ID_BYTES).split()
         return self._drawn.pop()
