@@ -261,6 +261,7 @@ def payload(bucket_id: int, key: bytes) -> bytes:
 
 
 def object_and_payload(bucket_id: int, key: bytes) -> tuple[bytes, bytes]:
+    """Both of a current object, for whoever reads it."""
     named = _U64.pack(bucket_id) + key
     return b"o" + named, b"p" + named
 
