@@ -5,19 +5,28 @@ from __future__ import annotations
 import base64
 import hashlib
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 import attrs
 from hypothesis import strategies as st
 from msgspec import structs
 from twisted.internet.task import Clock
+from typing_extensions import override
 from zope.interface import implementer
 
 from objectd.auth.signing import KeyPair, presigned, signed
 from objectd.blobs.memory import MemoryBlobs
 from objectd.errors import BucketNotFound
-from objectd.interfaces import ROOT_ACCOUNT, Credential, Entry, ICredentials, Scan
+from objectd.interfaces import (
+    ROOT_ACCOUNT,
+    Credential,
+    Entry,
+    EnvelopeKey,
+    ICredentials,
+    KeyDescription,
+    Scan,
+)
 from objectd.keys.memory import MemoryKeys
 from objectd.metadata.memory import MemoryMetadata
 from objectd.model.records import Versioning
@@ -48,6 +57,19 @@ class _Credentials:
         if access_key != KEYS.access_key:
             return None
         return Credential(KEYS.access_key, KEYS.secret_key, ROOT_ACCOUNT)
+
+
+class _Keys(MemoryKeys):
+    """Keys that are the same for both of two servers."""
+
+    @override
+    async def generate(self, name: str, context: Mapping[str, str]) -> EnvelopeKey:
+        return self.keyring.generate(name, context, bytes)
+
+    @override
+    async def create(self, name: str) -> KeyDescription:
+        self.keyring = self.keyring.created(name, NOW_US, bytes)
+        return self.keyring.describe(name)
 
 
 class Body:
@@ -98,7 +120,7 @@ class Twin:
                 now_us=lambda: NOW_US,
                 uptime=lambda: Uptime("boot", 0),
                 random_bytes=bytes,
-                key_manager=MemoryKeys(),
+                key_manager=_Keys(),
             )
         )
         self.application = S3Application(
