@@ -261,7 +261,7 @@ async def owned_store(
             living=living,
             others_drained=epochs.passed,
         ) as store:
-            yield OwnedStore(store, OwnerFactory(metadata, epochs))
+            yield OwnedStore(store, OwnerFactory(metadata, epochs, turns=host.clock))
 
 
 @asynccontextmanager

@@ -51,6 +51,7 @@ from objectd.interfaces.metadata import (
     EmptyRange,
     Entry,
     Expectation,
+    ICommitGroups,
     IMetadataStore,
     Outcome,
     OutcomeKind,
@@ -67,6 +68,7 @@ from objectd.interfaces.providers import (
     IProvider,
     RunInThread,
 )
+from objectd.interfaces.turns import ITurns
 
 __all__ = [
     "CHANGES_MAX",
@@ -98,6 +100,7 @@ __all__ = [
     "IBlobReader",
     "IBlobStore",
     "IBlobWriter",
+    "ICommitGroups",
     "ICredentials",
     "IKeyFile",
     "IKeyManager",
@@ -105,6 +108,7 @@ __all__ = [
     "IMetadataStore",
     "IProvider",
     "ITLSContexts",
+    "ITurns",
     "KeyDescription",
     "Outcome",
     "OutcomeKind",

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import NamedTuple
 
 import msgspec
+from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
 KEY_BYTES_MAX = 4096
@@ -251,3 +252,16 @@ class IMetadataStore(Interface):
 
     async def close() -> None:
         """Finish what is under way and release everything. Idempotent."""
+
+
+class ICommitGroups(Interface):
+    """A metadata store that carries out many commits with one wait."""
+
+    def take(commit: Commit) -> int | None:
+        """Carry out a commit but for the waiting, if that can be; return its revision, which
+        nobody may be told before the Deferred of the next `taken` fires. None where nothing
+        was done: then `commit` carries it out, or tells why not."""
+
+    def taken() -> Deferred[None]:
+        """Fires when what was taken since the last call is durable and can be read; fails as
+        `commit` does."""

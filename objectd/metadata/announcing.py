@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
+from twisted.internet.defer import Deferred, succeed
 from typing_extensions import override
+from zope.interface import implementer
 
 from objectd.errors import AnswerLost, Conflict, ObjectdError, StoreFailed
-from objectd.interfaces import Append, Change, Commit, DeleteRange, IMetadataStore
+from objectd.interfaces import (
+    Append,
+    Change,
+    Commit,
+    DeleteRange,
+    ICommitGroups,
+    IMetadataStore,
+)
 from objectd.metadata.forwarding import ForwardingMetadata
 from objectd.metadata.slots import GENERATION, Slots
 from objectd.model.keys import GROUPED, group
 
 
+@implementer(ICommitGroups)
 class AnnouncedMetadata(ForwardingMetadata):
     """A store of which other processes keep rows (`objectd.metadata.caching`).
 
@@ -23,6 +33,8 @@ class AnnouncedMetadata(ForwardingMetadata):
     tells.
     If nobody can tell what became of a commit (the store failed, the caller was cancelled) they
     stay odd: the owner that follows knows, and begins a new generation, as making this one does.
+
+    Commits are taken in groups if the store can do so.
 
     `on_fenced` is called when incarnations have been fenced, before that is answered.
     """
@@ -39,6 +51,8 @@ class AnnouncedMetadata(ForwardingMetadata):
         self._on_fenced = on_fenced
         self._changing: dict[int, int] = {}
         self._changed: dict[int, int] = {}
+        self._groups = store if ICommitGroups.providedBy(store) else None
+        self._taken: list[Collection[int]] = []
         slots.renew()
 
     @override
@@ -59,6 +73,29 @@ class AnnouncedMetadata(ForwardingMetadata):
             raise
         self._end(words, changed=True)
         return revision
+
+    def take(self, commit: Commit) -> int | None:
+        if self._groups is None:
+            return None
+        words = self._words(commit.changes)
+        self._begin(words)
+        revision: int | None = self._groups.take(commit)
+        if revision is None:
+            self._end(words, changed=False)
+        else:
+            self._taken.append(words)
+        return revision
+
+    def taken(self) -> Deferred[None]:
+        group, self._taken = self._taken, []
+        if self._groups is None:
+            return succeed(None)
+        settled: Deferred[None] = self._groups.taken()
+        return settled.addCallback(self._end_all, group)
+
+    def _end_all(self, result: None, group: Sequence[Collection[int]]) -> None:
+        for words in group:
+            self._end(words, changed=True)
 
     def _words(self, changes: Sequence[Change]) -> Collection[int]:
         """Which words stand for what these change. A range may be about any group, and so may

@@ -92,19 +92,21 @@ class Flushes(Generic[_S]):
         self._quickness = Quickness()
         self._waiting_now: list[Deferred[None]] = []
         self._waiting_next: list[Deferred[None]] = []
+        self._answers_now = self._answers_next = 0
         self._failure: StoreFailed | None = None
 
     @property
     def waiting(self) -> int:
-        """How many wait for a flush."""
-        return len(self._waiting_now) + len(self._waiting_next)
+        """How many answers wait for a flush."""
+        return self._answers_now + self._answers_next
 
     def written(self) -> None:
         """Something was just written that no flush covers yet."""
         self._written = True
 
-    def durable(self) -> Deferred[None]:
-        """Fires once everything written so far is durable; fails with `StoreFailed`.
+    def durable(self, answers: int = 1) -> Deferred[None]:
+        """Fires once everything written so far is durable; fails with `StoreFailed`. So many
+        answers wait for that.
 
         Each caller gets a Deferred of its own: cancelling it disturbs nobody.
         """
@@ -112,7 +114,12 @@ class Flushes(Generic[_S]):
         if not (self._written or self._syncing):
             return succeed(None)
         waiter: Deferred[None] = Deferred()
-        (self._waiting_next if self._written else self._waiting_now).append(waiter)
+        if self._written:
+            self._waiting_next.append(waiter)
+            self._answers_next += answers
+        else:
+            self._waiting_now.append(waiter)
+            self._answers_now += answers
         if not self._flushing:
             self._flushing = True
             self._flush_on()
@@ -129,6 +136,7 @@ class Flushes(Generic[_S]):
         self._failure.__cause__ = error
         waiting = self._waiting_now + self._waiting_next
         self._waiting_now, self._waiting_next = [], []
+        self._answers_now = self._answers_next = 0
         self._on_failure(self._failure)
         for waiter in waiting:
             waiter.errback(StoreFailed(str(self._failure)))
@@ -189,6 +197,7 @@ class Flushes(Generic[_S]):
     def _begin(self) -> _S:
         self._written = False
         self._waiting_now, self._waiting_next = self._waiting_next, []
+        self._answers_now, self._answers_next = self._answers_next, 0
         self._syncing = True
         return self._take_state()
 
@@ -197,5 +206,6 @@ class Flushes(Generic[_S]):
         self._publish(state)
         # Whoever goes on here may at once wait again, for what is not durable yet only.
         waiting, self._waiting_now = self._waiting_now, []
+        self._answers_now = 0
         for waiter in waiting:
             waiter.callback(None)

@@ -87,6 +87,13 @@ class Epoch(_Message, frozen=True, tag="epoch"):
     number: int
 
 
+class Committed(_Message, frozen=True, tag="committed"):
+    """Told by the owner: the commits with these request ids were carried out, and have these
+    revisions."""
+
+    revisions: dict[int, int]
+
+
 class Number(_Message, frozen=True, tag="number"):
     """An incarnation or a revision."""
 
@@ -160,7 +167,7 @@ _PLAIN_ERRORS: dict[str, type[ObjectdError]] = {
 
 encode_message = msgspec.msgpack.Encoder().encode
 decode_request = msgspec.msgpack.Decoder(Request | Told).decode
-decode_answer = msgspec.msgpack.Decoder(Answer | Epoch).decode
+decode_answer = msgspec.msgpack.Decoder(Answer | Committed | Epoch).decode
 
 
 def frame(request_id: int, message: bytes) -> bytes:

@@ -33,6 +33,7 @@ from objectd.interfaces import (
 from objectd.metadata import frames
 from objectd.metadata.frames import Answer, Epoch, FrameReader, Request, Told, encode_message
 from objectd.metadata.limits import check_commit
+from objectd.metadata.outbox import Outbox
 from objectd.metadata.scanning import check_scans
 
 READ_SECONDS_MAX = 10.0
@@ -234,6 +235,9 @@ class _Connection(Protocol):
         self._looking: IDelayedCall | None = None
         self._finishing: list[Deferred[None]] = []
 
+    def connectionMade(self) -> None:  # noqa: N802
+        self._outbox = Outbox(self.transport, self._clock)
+
     def ask(self, message: bytes) -> Deferred[Answer]:
         """Send a request; its caller may cancel the Deferred, which disturbs nobody."""
         if self.lost or self._finishing:
@@ -244,13 +248,13 @@ class _Connection(Protocol):
         answer = self._waiting[request_id] = Deferred()
         if self._looking is None:
             self._looking = self._clock.callLater(PATIENCE_SECONDS, self._give_up_overdue)
-        self.transport.write(frames.frame(request_id, message))
+        self._outbox.put(frames.frame(request_id, message))
         return answer
 
     def tell(self, told: Told) -> None:
         """Send what has no answer; after the connection was lost, nothing."""
         if not self.lost:
-            self.transport.write(frames.frame(frames.TOLD, encode_message(told)))
+            self._outbox.put(frames.frame(frames.TOLD, encode_message(told)))
 
     def finish(self) -> Deferred[None]:
         """Close the connection when every request is answered; fires when it is closed."""
@@ -269,7 +273,9 @@ class _Connection(Protocol):
         try:
             for request_id, message in self._reader.feed(data):
                 answer = frames.decode_answer(message)
-                if isinstance(answer, Epoch):
+                if isinstance(answer, frames.Committed):
+                    self._committed(answer.revisions)
+                elif isinstance(answer, Epoch):
                     Deferred.fromCoroutine(self._epoch(self, answer))
                 elif (waiting := self._waiting.pop(request_id, None)) is not None:
                     waiting.callback(answer)
@@ -278,6 +284,12 @@ class _Connection(Protocol):
             self.transport.loseConnection()
         if self._finishing:
             self._close_if_finished()
+
+    def _committed(self, revisions: dict[int, int]) -> None:
+        waiting = self._waiting
+        for request_id, revision in revisions.items():
+            if (commit := waiting.pop(request_id, None)) is not None:
+                commit.callback(frames.Number(revision))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
         self.lost = True
@@ -305,6 +317,7 @@ class _Connection(Protocol):
 
     def _close_if_finished(self) -> None:
         if not self._waiting:
+            self._outbox.send()
             self.transport.loseConnection()
 
 

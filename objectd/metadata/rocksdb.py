@@ -16,7 +16,7 @@ from functools import partial
 from typing import TypeVar
 
 import attrs
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
@@ -25,6 +25,7 @@ from objectd.interfaces import (
     SCANS_MAX,
     Commit,
     Host,
+    ICommitGroups,
     IMetadataStore,
     Outcome,
     Row,
@@ -79,7 +80,7 @@ async def open_store(settings: Settings, host: Host) -> IMetadataStore:
     return RocksMetadata(database, host)
 
 
-@implementer(IMetadataStore)
+@implementer(IMetadataStore, ICommitGroups)
 class RocksMetadata:
     """Decides on the live state; tells only what is durable."""
 
@@ -88,6 +89,7 @@ class RocksMetadata:
         self._clock = host.clock
         self._durable = database.snapshot()
         self._closed = False
+        self._taken = 0
         self._run_in_thread = host.run_in_thread
         self._tidying: Deferred[None] = succeed(None)
         self._slow_scans: list[PutMeanwhile] = []
@@ -177,6 +179,26 @@ class RocksMetadata:
         if self._flushes.waiting >= COMMITS_WAITING_MAX:
             raise StoreBusy(f"{COMMITS_WAITING_MAX} commits wait to become durable")
         return await self._carry_out(lambda live: decisions.decide_commit(live, commit))
+
+    def take(self, commit: Commit) -> int | None:
+        if self._flushes.waiting + self._taken >= COMMITS_WAITING_MAX:
+            return None
+        try:
+            self._check()
+            revision, writes = decisions.decide_commit(self._database.live, commit)
+            if writes is not None:
+                self._write(writes)
+        except Exception:
+            return None  # `commit` fails in the same way, and tells why
+        self._taken += 1
+        return revision
+
+    def taken(self) -> Deferred[None]:
+        commits, self._taken = self._taken, 0
+        try:
+            return self._flushes.durable(commits)
+        except StoreFailed as error:
+            return fail(error)
 
     async def outcome(self, token: Token) -> Outcome:
         return await self._carry_out(lambda live: decisions.decide_outcome(live, token))

@@ -15,9 +15,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from objectd.errors import ObjectdError, StoreFailed
-from objectd.interfaces import IMetadataStore, Scan
+from objectd.interfaces import ICommitGroups, IMetadataStore, Scan
 from objectd.metadata import frames
 from objectd.metadata.frames import Answer, FrameReader, Request, Told
+from objectd.metadata.outbox import Outbox
 from objectd.process.epochs import Epochs
 
 _Work = Coroutine[Deferred[Any], Any, Answer]
@@ -28,12 +29,16 @@ class OwnerFactory(Factory):
 
     noisy = False
 
-    def __init__(self, store: IMetadataStore, epochs: Epochs | None = None) -> None:
+    def __init__(
+        self, store: IMetadataStore, epochs: Epochs | None = None, *, turns: object = None
+    ) -> None:
+        """`turns` is the reactor, which may tell of its turns (`ITurns`)."""
         self._store = store
         self._epochs = epochs or Epochs(store)
+        self._turns = turns
 
     def buildProtocol(self, addr: object) -> OwnerProtocol:  # noqa: N802
-        return OwnerProtocol(self._store, self._epochs)
+        return OwnerProtocol(self._store, self._epochs, self._turns)
 
 
 @implementer(IPushProducer)
@@ -43,41 +48,44 @@ class OwnerProtocol(Protocol):
     It stops reading while `frames.IN_FLIGHT_MAX` requests are under way or the other end
     does not take its answers. When the connection goes, reads under way are cancelled and
     everything else runs to its end. What can be answered at once, as most reads can, takes no
-    Deferred, and the answers to what came together go together.
+    Deferred; commits that came together wait together; and the answers of one turn of the
+    reactor go together.
     """
 
     transport: FileDescriptor
     _log = Logger()
 
-    def __init__(self, store: IMetadataStore, epochs: Epochs) -> None:
+    def __init__(self, store: IMetadataStore, epochs: Epochs, turns: object) -> None:
         self._store = store
+        self._groups = store if ICommitGroups.providedBy(store) else None
         self._epochs = epochs
+        self._turns = turns
         self._incarnation: int | None = None
         self._reader = FrameReader()
         self._under_way: dict[int, Deferred[None] | None] = {}
-        self._at_once: list[bytes] | None = None
         self._connected = True
         self._reading = True
         self._answers_pile_up = False
 
     def connectionMade(self) -> None:  # noqa: N802
         self.transport.registerProducer(self, True)
+        self._outbox = Outbox(self.transport, self._turns)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
-        together = self._at_once = []
+        taken: dict[int, int] = {}
         try:
             for request_id, message in self._reader.feed(data):
                 request = frames.decode_request(message)
                 if request_id == frames.TOLD or isinstance(request, Told):
                     self._hear(request)
-                else:
+                elif not self._take(request_id, request, taken):
                     self._begin(request_id, request)
         except (frames.FrameTooLong, msgspec.MsgspecError) as error:
             self._log.error("a client of the metadata owner sends nonsense: {error}", error=error)
+            self._outbox.send()
             self.transport.loseConnection()
-        self._at_once = None
-        if together:
-            self.transport.write(b"".join(together))
+        if taken:
+            self._await_taken(taken)
         self._read_or_wait()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
@@ -114,6 +122,41 @@ class OwnerProtocol(Protocol):
     def _ask_epoch(self, number: int) -> None:
         if self._connected:
             self._send(frames.TOLD, frames.encode_message(frames.Epoch(number)))
+
+    # Commits in groups
+
+    def _take(self, request_id: int, request: Request, taken: dict[int, int]) -> bool:
+        """Whether it is a commit that was taken."""
+        if self._groups is None or request.__class__ is not frames.Apply:
+            return False
+        revision = self._groups.take(request.commit)
+        if revision is None:
+            return False
+        taken[request_id] = revision
+        self._under_way[request_id] = None
+        return True
+
+    def _await_taken(self, taken: dict[int, int]) -> None:
+        groups = self._groups
+        if groups is not None:
+            groups.taken().addCallbacks(
+                self._committed, self._not_committed, callbackArgs=(taken,), errbackArgs=(taken,)
+            )
+
+    def _committed(self, result: None, taken: dict[int, int]) -> None:
+        for request_id in taken:
+            del self._under_way[request_id]
+        if self._connected:
+            self._send(frames.TOLD, frames.encode_message(frames.Committed(taken)))
+            self._read_or_wait()
+
+    def _not_committed(self, failure: Failure, taken: dict[int, int]) -> None:
+        error: Any = failure.value
+        refusal = self._refusal("a group of commits", error)
+        for request_id in taken:
+            del self._under_way[request_id]
+            if self._connected:
+                self._answer(request_id, refusal)
 
     # Requests
 
@@ -153,7 +196,7 @@ class OwnerProtocol(Protocol):
             self._answer(request_id, answer)
             self._read_or_wait()
 
-    def _refusal(self, request: Request, error: Exception) -> frames.Failure:
+    def _refusal(self, request: Request | str, error: Exception) -> frames.Failure:
         if not isinstance(error, ObjectdError):  # a bug: the asker must know that it knows nothing
             self._log.failure("the metadata store failed at {request}", request=request)
         return frames.from_error(error)
@@ -185,11 +228,7 @@ class OwnerProtocol(Protocol):
         self._send(request_id, message)
 
     def _send(self, request_id: int, message: bytes) -> None:
-        frame = frames.frame(request_id, message)
-        if self._at_once is not None:
-            self._at_once.append(frame)
-        else:
-            self.transport.write(frame)
+        self._outbox.put(frames.frame(request_id, message))
 
     def _read_or_wait(self) -> None:
         room = len(self._under_way) < frames.IN_FLIGHT_MAX and not self._answers_pile_up

@@ -1,4 +1,4 @@
-"""Twisted's epoll reactor without a logging context for each event.
+"""Twisted's epoll reactor without a logging context for each event, and with turns that end.
 
 For every socket that can be read or written Twisted (26.10) makes three dicts, so that whatever
 is logged meanwhile by its old interface names the connection. Nothing here is; and it takes
@@ -11,22 +11,34 @@ Names used of Twisted's `EPollReactor`: `_poller`, `_selectables` and `_doReadOr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.interfaces import IReactorCore
 from twisted.internet.main import installReactor
 from twisted.logger import Logger
 from typing_extensions import override
+from zope.interface import implementer
+
+from objectd.interfaces import ITurns
 
 __all__ = ["QuietEPollReactor", "install"]
 
 _log = Logger()
 
 
+@implementer(ITurns)
 class QuietEPollReactor(EPollReactor):
+    _ends: Sequence[Callable[[], object]] = ()
+
+    def at_end_of_turn(self, call: Callable[[], object]) -> None:
+        self._ends = (*self._ends, call)
+
     @override
     def doPoll(self, timeout: float | None) -> None:
+        if self._ends:
+            self._end_turn()
+            timeout = 0 if timeout == 0 else self.timeout()  # a call may be due now
         selectables = self._selectables
         read_or_write: Callable[..., None] = self._doReadOrWrite
         wait_seconds = -1 if timeout is None else timeout
@@ -43,6 +55,15 @@ class QuietEPollReactor(EPollReactor):
                 _log.failure("{selectable} failed at its end", selectable=selectable)
 
     doIteration = doPoll  # noqa: N815
+
+    def _end_turn(self) -> None:
+        while self._ends:
+            ends, self._ends = self._ends, ()
+            for end in ends:
+                try:
+                    end()
+                except Exception:
+                    _log.failure("{end} failed at the end of a turn", end=end)
 
 
 def install() -> None:

@@ -18,9 +18,10 @@ from typing_extensions import override
 from zope.interface import implementer
 
 from objectd.errors import IncompleteBody
+from objectd.transports import write_directly
 from objectd.web.application import RefusalCode
 from objectd.web.body import WHOLE_BYTES_MAX, Refusal, StreamingBody
-from objectd.web.direct import send_some, unsent_bytes, write_directly
+from objectd.web.direct import send_some, unsent_bytes
 from objectd.web.heads import Head, Refused
 from objectd.web.parsing import Chunks, Malformed, Measured
 from objectd.web.serving import Exchange

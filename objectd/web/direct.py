@@ -1,43 +1,16 @@
-"""Writing to a TCP socket without a turn of the reactor.
+"""Writing large bodies to a TCP socket as far as it takes them (answers: `objectd.transports`).
 
-Twisted's `write` puts data in a buffer, asks the poller to tell when the socket takes some, and
-sends it from there: two system calls more than the answer needs, and a wait behind every other
-connection that can be read. Where nothing is buffered, a socket nearly always takes a small
-answer at once. Names used of Twisted 26.10's `abstract.FileDescriptor`: `dataBuffer`, `offset`,
-`_tempDataLen`, `SEND_LIMIT`, and `writeSomeData`; of its `tcp.Connection`: `socket`. Over TLS there
-is no such way.
+Names used of Twisted 26.10's `abstract.FileDescriptor`: `dataBuffer`, `offset`, `_tempDataLen`,
+`SEND_LIMIT`, and `writeSomeData`. Over TLS there is no such way.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-DIRECT_BYTES_MAX = 1 << 20
-"""More would keep others waiting. A page of a listing has 300 KB: with a turn for each 128 KiB of
-it (`SEND_LIMIT`), and one that tells that it is sent, it takes 0.3 ms more."""
-
 SEND_BYTES_MAX = 1 << 20
 """How much of a large body one system call sends. Each wakes the client: with Twisted's 128 KiB
 a download of 256 MiB took 0.56 ms of CPU per MB and came at 1.6 GB/s, so 0.45 ms and 2.1 GB/s."""
-
-
-def write_directly(transport: Any, data: bytes) -> None:
-    """What `transport.write` does, for a plain TCP transport."""
-    if (
-        transport._tempDataLen
-        or transport.dataBuffer
-        or transport.disconnecting
-        or not transport.connected
-        or len(data) > DIRECT_BYTES_MAX
-    ):
-        transport.write(data)
-        return
-    try:
-        sent_bytes = transport.socket.send(data)
-    except OSError:
-        sent_bytes = 0  # it takes nothing now, or is lost: what follows finds out
-    if sent_bytes < len(data):
-        transport.write(data[sent_bytes:])
 
 
 def send_some(transport: Any, data: memoryview) -> int:

@@ -110,6 +110,34 @@ class SameEvents(ReactorBuilder, SynchronousTestCase):
             self.assertEqual(expected, self._seen(QuietEPollReactor, *case), case)
 
 
+class TurnTests(ReactorBuilder, SynchronousTestCase):
+    reactorFactory = QuietEPollReactor  # noqa: N815
+
+    def test_end_of_turn(self) -> None:
+        """What is asked for in a turn is done once, before the reactor waits, and in the turn's
+        order; what one of it raises is logged, and a call that it schedules is made in time."""
+        reactor: Any = self.buildReactor()
+        done: list[str] = []
+
+        def fail() -> None:
+            raise Fault
+
+        def last() -> None:
+            done.append("last")
+            reactor.callLater(0, reactor.stop)
+
+        def turn() -> None:
+            reactor.at_end_of_turn(fail)
+            reactor.at_end_of_turn(lambda: done.append("first"))
+            reactor.at_end_of_turn(lambda: reactor.at_end_of_turn(last))
+            done.append("turn")
+
+        reactor.callLater(0, turn)
+        self.runReactor(reactor, timeout=30)
+        self.assertEqual(done, ["turn", "first", "last"])
+        self.assertEqual(len(self.flushLoggedErrors(Fault)), 1)
+
+
 class QuietFDSetTests(ReactorFDSetTestsBuilder, SynchronousTestCase):
     reactorFactory = QuietEPollReactor  # noqa: N815
 

@@ -7,11 +7,14 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
+from objectd.errors import ObjectdError
 from objectd.interfaces import (
     Change,
     Commit,
     Expectation,
+    ICommitGroups,
     Row,
     Token,
 )
@@ -57,6 +60,29 @@ class SteppedMetadata(MemoryMetadata):
             self.commits.append(Deferred())
             await self.commits[-1]
         return await super().commit(commit)
+
+
+@implementer(ICommitGroups)
+class GroupedMetadata(MemoryMetadata):
+    """Takes commits in groups, which are durable when it is told so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.groups: list[Deferred[None]] = []
+
+    def take(self, commit: Commit) -> int | None:
+        try:
+            self.commit(commit).send(None)
+        except StopIteration as applied:
+            revision: int = applied.value
+            return revision
+        except ObjectdError:
+            return None
+        raise AssertionError("it waits")
+
+    def taken(self) -> Deferred[None]:
+        self.groups.append(Deferred())
+        return self.groups[-1]
 
 
 class Case(SynchronousTestCase):

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from objectd.errors import CommitInvalid, Conflict, StoreFailed
 from objectd.interfaces import (
     Absent,
+    Commit,
     Delete,
     DeleteRange,
     Present,
     Put,
+    Token,
 )
 from objectd.metadata.announcing import AnnouncedMetadata
 from objectd.metadata.slots import GENERATION
@@ -20,6 +22,7 @@ from objectd.test.metadata.announced import (
     OTHER,
     PAYLOAD,
     Case,
+    GroupedMetadata,
 )
 
 
@@ -75,6 +78,35 @@ class AnnouncingTests(Case):
         self.assertEqual([self.word(OBJECT) % 2, self.word(OTHER) % 2], [1, 1])
         AnnouncedMetadata(self.backing, self.slots)
         self.assertEqual([self.word(OBJECT) % 2, self.word(OTHER) % 2], [0, 0])
+
+    def test_taken(self) -> None:
+        """The slots of a group's commits are odd until the group is durable, and those of a
+        commit that was not taken are at rest; those of a group that failed stay odd."""
+        grouped = GroupedMetadata()
+        owner = AnnouncedMetadata(grouped, self.slots)
+        incarnation = self.run_now(owner.begin_incarnation())
+        before, other = self.word(OBJECT), self.word(OTHER)
+        commits = [Commit(Token(incarnation, n), 0, (Put(OBJECT, b"%d" % n),)) for n in (1, 2)]
+        refused = Commit(Token(incarnation, 3), 0, (Put(OTHER, b""),), (Present(OTHER),))
+        taken = [owner.take(each) is not None for each in (*commits, refused)]
+        self.assertEqual(taken, [True, True, False])
+        settled = owner.taken()
+        self.assertEqual([self.word(OBJECT), self.word(OTHER)], [before + 1, other])
+        grouped.groups[0].callback(None)
+        self.successResultOf(settled)
+        self.assertEqual(self.word(OBJECT), before + 4)
+        owner.take(Commit(Token(incarnation, 4), 0, (Put(OBJECT, b""),)))
+        failed = owner.taken()
+        grouped.groups[1].errback(StoreFailed("the disk"))
+        self.failureResultOf(failed, StoreFailed)
+        self.assertEqual(self.word(OBJECT) % 2, 1)
+
+    def test_no_groups(self) -> None:
+        """Where the store takes no groups, nothing is taken."""
+        token = Token(self.incarnation, 1)
+        self.assertIsNone(self.owner.take(Commit(token, 0, (Put(OBJECT, b""),))))
+        self.successResultOf(self.owner.taken())
+        self.assertEqual(self.word(OBJECT) % 2, 0)
 
     def test_ranges(self) -> None:
         """A range that may hold kept rows outdates all of them; others outdate nothing."""

@@ -45,7 +45,7 @@ class GroupCommitTests(SynchronousTestCase):
             run_in_thread=self.thread,
             on_failure=self.failures.append,
         )
-        self.store = self.successResultOf(Deferred.fromCoroutine(open_store(Settings(), host)))
+        self.store: Any = self.successResultOf(Deferred.fromCoroutine(open_store(Settings(), host)))
         begun = Deferred.fromCoroutine(self.store.begin_incarnation())
         self.thread.run()
         self.incarnation = self.successResultOf(begun)
@@ -63,13 +63,16 @@ class GroupCommitTests(SynchronousTestCase):
     def commit(self, *changes: Change, name: str = "", expect: Any = ()) -> Deferred[int]:
         self.sequence += 1
         token = Token(self.incarnation, self.sequence)
-        answer = Deferred.fromCoroutine(self.store.commit(Commit(token, 0, changes, expect)))
+        answer = self.carried_out(Commit(token, 0, changes, expect))
 
         def note(result: Any) -> Any:
             self.answered.append(name)
             return result
 
         return answer.addBoth(note)
+
+    def carried_out(self, commit: Commit) -> Deferred[int]:
+        return Deferred.fromCoroutine(self.store.commit(commit))
 
     def get(self, key: bytes) -> bytes | None:
         [row] = self.successResultOf(Deferred.fromCoroutine(self.store.get([key])))
@@ -272,3 +275,31 @@ class GroupCommitTests(SynchronousTestCase):
         self.thread.run()
         self.successResultOf(commit)
         self.successResultOf(closing)
+
+
+class TakenTests(GroupCommitTests):
+    """The same of commits that are taken where they can be."""
+
+    def carried_out(self, commit: Commit) -> Deferred[int]:
+        revision: int | None = self.store.take(commit)
+        if revision is None:
+            return super().carried_out(commit)
+        taken: Deferred[None] = self.store.taken()
+        return taken.addCallback(lambda _: revision)
+
+    def test_a_group(self) -> None:
+        """Commits that are taken together are durable together, and count as many."""
+        self.patch(rocksdb, "COMMITS_WAITING_MAX", 3)
+        commits = [Commit(Token(self.incarnation, n), 0, (Put(b"%d" % n, b""),)) for n in range(4)]
+        self.assertEqual([bool(self.store.take(each)) for each in commits], [True] * 3 + [False])
+        taken = self.store.taken()
+        self.assertIsNone(self.store.take(commits[3]))
+        self.assertIsNone(self.get(b"0"))
+        self.thread.run()
+        self.successResultOf(taken)
+        self.assertEqual(self.get(b"2"), b"")
+        self.assertIsNotNone(self.store.take(commits[3]))
+        failed = self.store.taken()
+        self.thread.fail(OSError(5, "Input/output error"))
+        self.failureResultOf(failed, StoreFailed)
+        self.failureResultOf(self.store.taken(), StoreFailed)

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.task import Clock
@@ -33,8 +33,10 @@ from objectd.interfaces import (
     Add,
     At,
     Commit,
+    Expectation,
     Host,
     IMetadataStore,
+    Present,
     Put,
     Row,
     Token,
@@ -51,6 +53,7 @@ from objectd.metadata.remote import (
 )
 from objectd.metadata.slots import Slots
 from objectd.process.owner import OwnerFactory
+from objectd.test.metadata.announced import GroupedMetadata
 from objectd.testing.metadata import make_metadata_store_tests
 
 
@@ -275,6 +278,59 @@ class ConnectionTests(SynchronousTestCase):
         self.clock.advance(0.001)
         self.assertTrue(pump.clientIO.disconnected)
         self.assertNoResult(get)
+
+
+class GroupTests(SynchronousTestCase):
+    """Commits that come together, to a store that takes groups."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.backing = GroupedMetadata()
+        self.endpoint = MemoryEndpoint(OwnerFactory(self.backing), self.clock)
+        self.store = RemoteMetadata(self.endpoint, self.clock)
+        begun = Deferred.fromCoroutine(self.store.begin_incarnation())
+        self.clock.advance(0.001)
+        self.incarnation = self.successResultOf(begun)
+
+    def commits(self, *expect: Expectation) -> list[Deferred[int]]:
+        """Three, of which the second has expectations."""
+        sent = [
+            Commit(Token(self.incarnation, n), 0, (Put(b"%d" % n, b""),), expect * (n == 1))
+            for n in range(3)
+        ]
+        answers = [Deferred.fromCoroutine(self.store.commit(each)) for each in sent]
+        self.clock.advance(0.001)
+        return answers
+
+    def test_one_answer(self) -> None:
+        """They are answered when all are durable, but for one that is refused."""
+        first, refused, last = self.commits(Present(b"none"))
+        self.failureResultOf(refused, Conflict)
+        self.assertNoResult(first)
+        [group] = self.backing.groups
+        group.callback(None)
+        self.clock.advance(0.001)
+        revisions: list[int] = [self.successResultOf(first), self.successResultOf(last)]
+        self.assertEqual(revisions, [2, 3])
+
+    def test_failed(self) -> None:
+        """Each is told if the store fails."""
+        answers = self.commits()
+        self.backing.groups[0].errback(StoreFailed("the disk"))
+        self.clock.advance(0.001)
+        for answer in answers:
+            self.failureResultOf(answer, StoreFailed)
+
+    def test_lost(self) -> None:
+        """Who has gone is not told, and those who gave up disturb nobody."""
+        given_up, *answers = self.commits()
+        given_up.cancel()
+        self.failureResultOf(given_up, CancelledError)
+        self.endpoint.lose()
+        for answer in answers:
+            self.failureResultOf(answer, AnswerLost)
+        self.backing.groups[0].callback(None)
+        self.clock.advance(0.001)
 
 
 class FrameTests(SynchronousTestCase):

@@ -9,7 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.test.web.applications import Held, Scripted
 from objectd.testing.http import Connection, memory_site
-from objectd.web.direct import DIRECT_BYTES_MAX, unsent_bytes, write_directly
+from objectd.transports import DIRECT_BYTES_MAX, write_directly
+from objectd.web.direct import unsent_bytes
 
 SEND_LIMIT = FileDescriptor.SEND_LIMIT
 SIZES = [0, 1, 100, 4096, SEND_LIMIT - 1, SEND_LIMIT, SEND_LIMIT + 1, 300_000, DIRECT_BYTES_MAX]
