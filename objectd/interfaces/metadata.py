@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 import msgspec
 from twisted.internet.defer import Deferred
@@ -26,20 +26,24 @@ class Token(NamedTuple):
 
 
 class _Tagged(msgspec.Struct, frozen=True, array_like=True, tag_field="type", gc=False):
-    """Values of commits are msgspec structs: they cross the owner's socket as they are."""
+    """Values of commits are msgspec structs: they cross the owner's socket as they are. They are
+    final, for `type(change) is Put` takes a tenth of `isinstance`, which asks their metaclass."""
 
 
+@final
 class Put(_Tagged, frozen=True, tag="put"):
     key: bytes
     value: bytes
 
 
+@final
 class Delete(_Tagged, frozen=True, tag="delete"):
     """Deleting a key that has no row is allowed and changes nothing."""
 
     key: bytes
 
 
+@final
 class DeleteRange(_Tagged, frozen=True, tag="delete-range"):
     """Delete every row with start <= key < stop."""
 
@@ -47,6 +51,7 @@ class DeleteRange(_Tagged, frozen=True, tag="delete-range"):
     stop: bytes
 
 
+@final
 class Add(_Tagged, frozen=True, tag="add"):
     """Add to a counter row: 8 bytes, signed, big-endian; absent counts as 0.
 
@@ -58,6 +63,7 @@ class Add(_Tagged, frozen=True, tag="add"):
     at_most: int | None = None
 
 
+@final
 class Append(_Tagged, frozen=True, tag="append"):
     """Put `value` at prefix ‖ revision of this commit (8 bytes, big-endian) ‖ n (4 bytes),
     n counting the `Append`s of the commit from 0: how a journal is written."""
@@ -69,6 +75,7 @@ class Append(_Tagged, frozen=True, tag="append"):
 Change = Put | Delete | DeleteRange | Add | Append
 
 
+@final
 class At(_Tagged, frozen=True, tag="at"):
     """The row is there with exactly this revision."""
 
@@ -76,14 +83,17 @@ class At(_Tagged, frozen=True, tag="at"):
     revision: int
 
 
+@final
 class Present(_Tagged, frozen=True, tag="present"):
     key: bytes
 
 
+@final
 class Absent(_Tagged, frozen=True, tag="absent"):
     key: bytes
 
 
+@final
 class EmptyRange(_Tagged, frozen=True, tag="empty-range"):
     """No row has start <= key < stop."""
 

@@ -30,9 +30,9 @@ _BORDERS = (
 )
 """Where what lies in one column family ends, and whether that is the one of the payloads."""
 _U64 = struct.Struct(">Q")
-_WHOLE_FAMILIES = frozenset((b"\x00", b"\x01", b"\x02", b"\x03", keys.INCARNATIONS))
+_WHOLE_FAMILIES = b"\x00\x01\x02\x03" + keys.INCARNATIONS
 """Kept in memory as they are: the store's own rows and the incarnations. They are few."""
-_RECENT_FAMILIES = frozenset((keys.LIVES, keys.BUCKETS, keys.USAGES))
+_RECENT_FAMILIES = keys.LIVES + keys.BUCKETS + keys.USAGES
 """Of these, what was asked for lately: the buckets that are being written to."""
 RECENT_ROWS_MAX = 4096
 ROWS_AT_ONCE = 256
@@ -59,11 +59,11 @@ class Live:
         self._payloads = payloads
         self._whole: dict[bytes, Row] = {}
         self._recent: dict[bytes, Row | None] = {}
-        for family in _WHOLE_FAMILIES:
-            self._whole.update(self.rows(*keys.span(family)))
+        for tag in _WHOLE_FAMILIES:
+            self._whole.update(self.rows(*keys.span(bytes((tag,)))))
 
     def row(self, key: bytes) -> Row | None:
-        tag = key[:1]
+        tag = key[0]
         if tag in _WHOLE_FAMILIES:
             return self._whole.get(key)
         if tag not in _RECENT_FAMILIES:
@@ -94,7 +94,7 @@ class Live:
             recent.pop(key, None)
         revision = writes.revision
         for key, value in writes.puts.items():
-            if key[:1] in _WHOLE_FAMILIES:
+            if key[0] in _WHOLE_FAMILIES:
                 whole[key] = Row(value, revision)
             elif key in recent:
                 recent[key] = Row(value, revision)

@@ -102,10 +102,10 @@ class AnnouncedMetadata(ForwardingMetadata):
         be what an `Append` puts: they change the word that stands for all."""
         groups: set[bytes] = set()
         for change in changes:
-            if isinstance(change, DeleteRange):
+            if type(change) is DeleteRange:
                 if any(change.start[:1] <= bytes((tag,)) < change.stop for tag in GROUPED):
                     return (GENERATION,)
-            elif isinstance(change, Append):
+            elif type(change) is Append:
                 if group(change.prefix) is not None:
                     return (GENERATION,)
             elif (named := group(change.key)) is not None:

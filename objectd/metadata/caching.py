@@ -30,9 +30,6 @@ _NO_GENERATION = 1
 _ONE_COMMIT = 2
 """By how much one commit raises a slot."""
 
-_LOOKED_AT = (At, Absent)
-"""What is expected of a row by whoever knows what is there."""
-
 
 class _Seen(NamedTuple):
     """The generation, and the index and number of each group's slot, at one moment."""
@@ -228,5 +225,5 @@ def _written(commit: Commit) -> dict[bytes, bytes]:
     """What a commit puts in place of what it knows to be there."""
     if len(commit.changes) > WRITTEN_CHANGES_MAX:
         return {}
-    replaced = {e.key for e in commit.expect if isinstance(e, _LOOKED_AT)}
-    return {c.key: c.value for c in commit.changes if isinstance(c, Put) and c.key in replaced}
+    replaced = {e.key for e in commit.expect if type(e) is At or type(e) is Absent}
+    return {c.key: c.value for c in commit.changes if type(c) is Put and c.key in replaced}

@@ -196,30 +196,30 @@ def _expected_rows(state: State, expect: Sequence[Expectation]) -> dict[bytes, R
 
 def _look_up(state: State, expectation: Expectation) -> tuple[bool, bytes, Row | None]:
     """Whether it holds, and the key and row that it was compared with."""
-    if isinstance(expectation, EmptyRange):
+    if type(expectation) is EmptyRange:
         for first in state.rows(expectation.start, expectation.stop):
             return False, *first
         return True, expectation.start, None
     key = expectation.key
     row = state.row(key)
-    if isinstance(expectation, At):
+    if type(expectation) is At:
         return row is not None and row.revision == expectation.revision, key, row
-    return isinstance(expectation, Present) is (row is not None), key, row
+    return (type(expectation) is Present) is (row is not None), key, row
 
 
 def _expand(state: State, commit: Commit, writes: Writes) -> None:
     """Turn the changes of a commit into plain puts and deletions."""
     appended = 0
     for change in commit.changes:
-        if isinstance(change, Put):
+        if type(change) is Put:
             writes.puts[change.key] = change.value
-        elif isinstance(change, Add):
+        elif type(change) is Add:
             writes.puts[change.key] = encode_counter(_sum(state, change))
-        elif isinstance(change, Append):
+        elif type(change) is Append:
             key = journal_key(change.prefix, writes.revision, appended)
             writes.puts[key] = change.value
             appended += 1
-        elif isinstance(change, Delete):
+        elif type(change) is Delete:
             writes.deletes.append(change.key)
         else:
             writes.deleted_ranges.append((change.start, change.stop))

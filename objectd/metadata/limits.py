@@ -13,7 +13,6 @@ from objectd.interfaces import (
     Add,
     Append,
     Commit,
-    Delete,
     DeleteRange,
     EmptyRange,
     Put,
@@ -44,28 +43,30 @@ def check_commit(commit: Commit) -> None:
     ranges: list[DeleteRange] = []
     size_bytes = 0
     for change in commit.changes:
-        if isinstance(change, Put):
-            changed.append(change.key)
-            size_bytes += _size_bytes(change.key, change.value)
-        elif isinstance(change, Add):
-            changed.append(change.key)
-            size_bytes += _size_bytes(change.key)
-            if not COUNTER_MIN <= change.delta <= COUNTER_MAX:
-                raise CommitInvalid("a delta of more than 64 bits")
-        elif isinstance(change, Append):
+        value = b""
+        if type(change) is Put:
+            key, value = change.key, change.value
+            changed.append(key)
+        elif type(change) is Append:
+            key, value = change.prefix + _APPENDED, change.value
             prefixes.append(change.prefix)
-            size_bytes += _size_bytes(change.prefix + _APPENDED, change.value)
-        elif isinstance(change, Delete):
-            changed.append(change.key)
-            size_bytes += _size_bytes(change.key)
-        else:
+        elif type(change) is DeleteRange:
             ranges.append(change)
             size_bytes += _range_bytes(change)
+            continue
+        else:
+            key = change.key
+            changed.append(key)
+            if type(change) is Add and not COUNTER_MIN <= change.delta <= COUNTER_MAX:
+                raise CommitInvalid("a delta of more than 64 bits")
+        if key < FIRST_KEY or len(key) > KEY_BYTES_MAX or len(value) > VALUE_BYTES_MAX:
+            raise _not_allowed(key, value)
+        size_bytes += len(key) + len(value)
     for expectation in commit.expect:
-        if isinstance(expectation, EmptyRange):
+        if type(expectation) is EmptyRange:
             size_bytes += _range_bytes(expectation)
         else:
-            size_bytes += _size_bytes(expectation.key)
+            size_bytes += _key_bytes(expectation.key)
     if size_bytes > COMMIT_BYTES_MAX:
         raise CommitInvalid(f"{size_bytes} bytes of keys and values")
     _check_overlaps(changed, prefixes, ranges)
@@ -78,18 +79,22 @@ def _check_token(token: Token, lowest_unanswered: int) -> None:
         raise CommitInvalid("the lowest unanswered sequence is above the commit's own")
 
 
-def _size_bytes(key: bytes, value: bytes = b"") -> int:
+def _key_bytes(key: bytes) -> int:
     if key < FIRST_KEY or len(key) > KEY_BYTES_MAX:
-        raise CommitInvalid(f"a key of {len(key)} bytes, or one that belongs to the store")
+        raise _not_allowed(key)
+    return len(key)
+
+
+def _not_allowed(key: bytes, value: bytes = b"") -> CommitInvalid:
     if len(value) > VALUE_BYTES_MAX:
-        raise CommitInvalid(f"a value of {len(value)} bytes")
-    return len(key) + len(value)
+        return CommitInvalid(f"a value of {len(value)} bytes")
+    return CommitInvalid(f"a key of {len(key)} bytes, or one that belongs to the store")
 
 
 def _range_bytes(span: DeleteRange | EmptyRange) -> int:
     if span.start > span.stop:
         raise CommitInvalid("a range that ends before it starts")
-    return _size_bytes(span.start) + _size_bytes(span.stop)
+    return _key_bytes(span.start) + _key_bytes(span.stop)
 
 
 def _check_overlaps(changed: list[bytes], prefixes: list[bytes], ranges: list[DeleteRange]) -> None:

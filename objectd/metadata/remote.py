@@ -110,7 +110,12 @@ class RemoteMetadata:
         return (await self._read(frames.Scans(tuple(scans)), frames.Pages)).pages
 
     async def commit(self, commit: Commit) -> int:
-        return (await self._ask(_encoded(commit), frames.Number)).number
+        message = _encoded(commit)
+        connection = self._usable() or await self._connected()
+        answer = await connection.ask(message)
+        if type(answer) is int:  # the revision, told with others
+            return answer
+        return self._checked(answer, frames.Number).number
 
     async def outcome(self, token: Token) -> Outcome:
         return (await self._ask(encode_message(frames.AskOutcome(token)), frames.Became)).outcome
@@ -138,12 +143,17 @@ class RemoteMetadata:
             pause = min(2 * pause, RETRY_SECONDS_MAX)
 
     async def _ask(self, message: bytes, answer_type: type[_A]) -> _A:
+        connection = self._usable() or await self._connected()
+        return self._checked(await connection.ask(message), answer_type)
+
+    def _usable(self) -> _Connection | None:
+        """The connection, if there is one."""
         if self._closed:
             raise StoreFailed("the metadata store is closed")
         connection = self._connection
-        if connection is None or connection.lost:
-            connection = await self._connected()
-        answer = await connection.ask(message)
+        return None if connection is None or connection.lost else connection
+
+    def _checked(self, answer: Answer | int, answer_type: type[_A]) -> _A:
         if isinstance(answer, answer_type):
             return answer
         if isinstance(answer, frames.Failure):
@@ -229,7 +239,7 @@ class _Connection(Protocol):
         self._epoch = epoch
         self._on_lost = on_lost
         self._reader = FrameReader()
-        self._waiting: dict[int, Deferred[Answer]] = {}
+        self._waiting: dict[int, Deferred[Answer | int]] = {}
         self._last_id = frames.TOLD
         self._overdue_id = self._due_id = frames.TOLD
         self._looking: IDelayedCall | None = None
@@ -238,7 +248,7 @@ class _Connection(Protocol):
     def connectionMade(self) -> None:  # noqa: N802
         self._outbox = Outbox(self.transport, self._clock)
 
-    def ask(self, message: bytes) -> Deferred[Answer]:
+    def ask(self, message: bytes) -> Deferred[Answer | int]:
         """Send a request; its caller may cancel the Deferred, which disturbs nobody."""
         if self.lost or self._finishing:
             raise AnswerLost("the connection to the metadata owner was lost")
@@ -289,7 +299,7 @@ class _Connection(Protocol):
         waiting = self._waiting
         for request_id, revision in revisions.items():
             if (commit := waiting.pop(request_id, None)) is not None:
-                commit.callback(frames.Number(revision))
+                commit.callback(revision)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
         self.lost = True

@@ -141,6 +141,8 @@ class Objects:
         if sealed is not None:
             tail = structs.replace(tail, encryption=sealed.encryption)
         version = self.version(place, raw_key, ingested, tail, conditions, kept=kept)
+        if conditions is NO_CONDITIONS:
+            return await shield(version.put())
         with conditions.telling_conflicts():
             return await shield(version.put())
 

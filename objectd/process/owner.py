@@ -76,9 +76,11 @@ class OwnerProtocol(Protocol):
         try:
             for request_id, message in self._reader.feed(data):
                 request = frames.decode_request(message)
+                if self._take(request_id, request, taken):
+                    continue
                 if request_id == frames.TOLD or isinstance(request, Told):
                     self._hear(request)
-                elif not self._take(request_id, request, taken):
+                else:
                     self._begin(request_id, request)
         except (frames.FrameTooLong, msgspec.MsgspecError) as error:
             self._log.error("a client of the metadata owner sends nonsense: {error}", error=error)
@@ -125,9 +127,9 @@ class OwnerProtocol(Protocol):
 
     # Commits in groups
 
-    def _take(self, request_id: int, request: Request, taken: dict[int, int]) -> bool:
+    def _take(self, request_id: int, request: Request | Told, taken: dict[int, int]) -> bool:
         """Whether it is a commit that was taken."""
-        if self._groups is None or request.__class__ is not frames.Apply:
+        if type(request) is not frames.Apply or self._groups is None or request_id == frames.TOLD:
             return False
         revision = self._groups.take(request.commit)
         if revision is None:

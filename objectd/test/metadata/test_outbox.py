@@ -22,8 +22,12 @@ class Socket(FileDescriptor):
     def __init__(self) -> None:
         super().__init__(MemoryReactorClock())
         self.sent: list[bytes] = []
+        self.socket = self
 
     def writeSomeData(self, data: bytes) -> int:
+        return self.send(data)
+
+    def send(self, data: bytes) -> int:
         self.sent.append(bytes(data[: self.takes_bytes]))
         return len(self.sent[-1])
 

@@ -12,6 +12,7 @@ from objectd.errors import (
 )
 from objectd.interfaces import Scan
 from objectd.model import keys
+from objectd.objects import buckets
 from objectd.objects.names import check_bucket_name
 from objectd.objects.usage import Usage
 from objectd.test.objects.cases import LARGE, NOON_US, StoreCase
@@ -72,6 +73,21 @@ class BucketTests(StoreCase):
     def test_owned_by_another(self) -> None:
         """Creating a bucket of another account is refused without saying more."""
         self.refused(BucketAlreadyExists, self.store.buckets.create("photos", account=7))
+
+    def test_found_again(self) -> None:
+        """What was found of a bucket is not told of another one that has its name now, and
+        others are found when no more are remembered."""
+        self.patch(buckets, "FOUND_MAX", 1)
+        before = self.ok(self.store.buckets.get("photos"))
+        self.assertIs(self.ok(self.store.buckets.get("photos")), before)
+        other = self.beside().buckets
+        self.ok(other.delete("photos"))
+        self.refused(BucketNotFound, self.store.buckets.get("photos"))
+        after = self.ok(other.create("photos"))
+        self.assertEqual(self.ok(self.store.buckets.get("photos")), after)
+        logs = self.ok(other.create("logs"))
+        for bucket in (logs, after, logs):
+            self.assertEqual(self.ok(self.store.buckets.get(bucket.name)), bucket)
 
     def test_deleted_meanwhile(self) -> None:
         """A bucket whose name is found taken, but is free a moment later, is created."""
