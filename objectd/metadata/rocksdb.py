@@ -40,6 +40,7 @@ from objectd.metadata.decisions import Decision, State, Writes
 from objectd.metadata.directories import make_durable_directory
 from objectd.metadata.flushing import Flushes
 from objectd.metadata.narrowing import Deleted, PutMeanwhile, page_behind_deletions
+from objectd.metadata.processors import ProcessorWaits
 from objectd.metadata.scanning import check_scans, read_page, scan_page
 
 SKIPPED_KEYS_MAX = 10_000
@@ -95,6 +96,7 @@ class RocksMetadata:
         self._slow_scans: list[PutMeanwhile] = []
         self._found_empty: deque[PutMeanwhile] = deque(maxlen=SCANS_MAX)
         self._deleted = Deleted()
+        self._processor_waits = ProcessorWaits()
         self._flushes: Flushes[Snapshot] = Flushes(
             take_state=database.snapshot,
             sync=database.sync,
@@ -102,6 +104,7 @@ class RocksMetadata:
             on_failure=host.on_failure,
             run_in_thread=host.run_in_thread,
             clock=host.clock,
+            processor_waits=self._processor_waits.seconds,
         )
 
     async def begin_incarnation(self, above: int = 0) -> int:
@@ -212,6 +215,7 @@ class RocksMetadata:
         await self._tidying
         del self._durable
         self._database.close()
+        self._processor_waits.close()
 
     def _durable_state(self) -> Snapshot:
         self._check()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred
@@ -11,65 +13,103 @@ from twisted.trial.unittest import SynchronousTestCase
 from objectd.errors import StoreFailed
 from objectd.interfaces import RunInThread
 from objectd.metadata.flushing import (
-    CROWD_SECONDS_MIN,
+    CROWD,
+    CROWD_SECONDS_EACH,
+    CROWD_SECONDS_MAX,
     OTHER_SYNCS_MAX,
     QUICK_SECONDS,
-    QUICK_SYNCS_MIN,
     SLOW_SECONDS,
+    THREAD_SYNCS,
+    TRIAL_SECONDS,
     Flushes,
     Quickness,
 )
+from objectd.metadata.processors import ProcessorWaits
 from objectd.objects.opening import run_at_once
 from objectd.test.metadata.threads import HandDrivenThread
 
-QUICK, OTHER, SLOW = QUICK_SECONDS / 2, 2 * QUICK_SECONDS, 2 * SLOW_SECONDS
+QUICK, OTHER, SLOW = QUICK_SECONDS / 2, 2 * TRIAL_SECONDS, 2 * SLOW_SECONDS
 
 
 class QuicknessTests(SynchronousTestCase):
-    def proved(self) -> Quickness:
-        quickness = Quickness()
-        for _ in range(QUICK_SYNCS_MIN):
-            self.assertFalse(quickness.is_proved)
-            quickness.took(QUICK)
-        self.assertTrue(quickness.is_proved)
+    def on_trial(self, quickness: Quickness | None = None) -> Quickness:
+        quickness = quickness or Quickness()
+        for _ in range(THREAD_SYNCS):
+            self.assertFalse(quickness.in_place)
+            quickness.took_in_thread(TRIAL_SECONDS)
+        self.assertTrue(quickness.in_place)
         return quickness
+
+    def proved(self) -> Quickness:
+        quickness = self.on_trial()
+        quickness.took_in_place(QUICK_SECONDS)
+        self.assertTrue(quickness.in_place)
+        return quickness
+
+    def test_trial(self) -> None:
+        """One that is not quick on trial is enough, and then there are many in threads again."""
+        quickness = self.on_trial()
+        quickness.took_in_place(OTHER)
+        self.on_trial(quickness)
+
+    def test_no_trial(self) -> None:
+        """Where no sync in a thread may have been quick, none is done in place; one is enough."""
+        quickness = Quickness()
+        for seconds in [OTHER] * THREAD_SYNCS + [SLOW] * (THREAD_SYNCS - 1):
+            quickness.took_in_thread(seconds)
+            self.assertFalse(quickness.in_place)
+        quickness.took_in_thread(TRIAL_SECONDS)
+        self.assertTrue(quickness.in_place)
 
     def test_one_slow_sync(self) -> None:
         """One slow sync is enough, and then the disk has to prove itself anew."""
         quickness = self.proved()
-        quickness.took(SLOW_SECONDS)
-        self.assertTrue(quickness.is_proved)
-        quickness.took(SLOW)
-        for _ in range(QUICK_SYNCS_MIN):
-            self.assertFalse(quickness.is_proved)
-            quickness.took(QUICK)
-        self.assertTrue(quickness.is_proved)
+        quickness.took_in_place(SLOW_SECONDS)
+        self.assertTrue(quickness.in_place)
+        quickness.took_in_place(SLOW)
+        self.on_trial(quickness)
 
     def test_others(self) -> None:
         """Some that are not quick prove nothing, as long as there are quick ones among them."""
         quickness = self.proved()
         for _ in range(3):
             for _ in range(OTHER_SYNCS_MAX - 1):
-                quickness.took(OTHER)
-            quickness.took(QUICK)
-        self.assertTrue(quickness.is_proved)
+                quickness.took_in_place(OTHER)
+            quickness.took_in_place(QUICK)
+        self.assertTrue(quickness.in_place)
         for _ in range(OTHER_SYNCS_MAX):
-            self.assertTrue(quickness.is_proved)
-            quickness.took(OTHER)
-        self.assertFalse(quickness.is_proved)
+            self.assertTrue(quickness.in_place)
+            quickness.took_in_place(OTHER)
+        self.assertFalse(quickness.in_place)
 
     @settings(deadline=None)
     @given(st.lists(st.sampled_from((QUICK, QUICK, QUICK, OTHER, SLOW)), max_size=300))
     def test_slow_syncs_in_place(self, took: list[float]) -> None:
-        """Between two slow syncs in place there are as many quick ones as prove a disk quick."""
+        """Between two slow syncs in place there are many in threads."""
         quickness = Quickness()
-        quick = 0
+        in_threads = 0
         for seconds in took:
-            if quickness.is_proved and seconds == SLOW:
-                self.assertGreaterEqual(quick, QUICK_SYNCS_MIN)
-                quick = 0
-            quick += seconds == QUICK
-            quickness.took(seconds)
+            if not quickness.in_place:
+                in_threads += 1
+                quickness.took_in_thread(seconds)
+                continue
+            if seconds == SLOW:
+                self.assertGreaterEqual(in_threads, THREAD_SYNCS)
+                in_threads = 0
+            quickness.took_in_place(seconds)
+
+
+class ProcessorWaitsTests(SynchronousTestCase):
+    def test_told(self) -> None:
+        """What the kernel says, in nanoseconds, is told in seconds; where it says nothing, 0."""
+        path = self.mktemp()
+        for told, seconds in (("3 2500000000 1\n", 2.5), ("", 0.0), ("3 x 1\n", 0.0)):
+            Path(path).write_text(told)
+            waits = ProcessorWaits(path)
+            self.assertEqual(waits.seconds(), seconds)
+            waits.close()
+            self.assertEqual(waits.seconds(), 0.0)
+        self.assertEqual(ProcessorWaits(path + "none").seconds(), 0.0)
 
 
 class Disk:
@@ -80,6 +120,7 @@ class Disk:
         self.thread = HandDrivenThread()
         self.written = self.synced = self.published = self.syncs = 0
         self.sync_seconds = QUICK
+        self.waits_seconds = self.waited_seconds = 0.0
         self.error: Exception | None = None
         self.failures: list[Exception] = []
         self.flushes: Flushes[int] = Flushes(
@@ -89,6 +130,7 @@ class Disk:
             on_failure=self.failures.append,
             run_in_thread=run_in_thread or self.thread,
             clock=clock,
+            processor_waits=lambda: self.waited_seconds,
         )
 
     def write(self) -> Deferred[None]:
@@ -102,6 +144,7 @@ class Disk:
         self.synced = self.written
         self.syncs += 1
         self.clock.rightNow += self.sync_seconds
+        self.waited_seconds += self.waits_seconds
 
     def publish(self, state: int) -> None:
         if not self.published <= state <= self.synced:
@@ -113,12 +156,14 @@ class Disk:
         while self.thread.waiting or self.clock.getDelayedCalls():
             while self.thread.waiting:
                 self.thread.run()
-            self.clock.advance(CROWD_SECONDS_MIN)
+            self.clock.advance(CROWD_SECONDS_MAX)
 
     def prove_quick(self) -> None:
-        for _ in range(QUICK_SYNCS_MIN):
+        for _ in range(THREAD_SYNCS):
             self.write()
             self.thread.run()
+        self.write()
+        self.clock.advance(0)
 
 
 class InPlaceTests(SynchronousTestCase):
@@ -163,10 +208,45 @@ class InPlaceTests(SynchronousTestCase):
         self.disk.thread.run()
         self.successResultOf(waiting)
 
+    def test_busy_processors(self) -> None:
+        """What the thread waits for a processor meanwhile is not the disk's doing."""
+        self.disk.sync_seconds, self.disk.waits_seconds = SLOW, SLOW - QUICK
+        for _ in range(2 * OTHER_SYNCS_MAX):
+            waiting = self.disk.write()
+            self.clock.advance(0)
+            self.successResultOf(waiting)
+
+    def test_a_crowd_shares_a_flush(self) -> None:
+        """After a flush for which many waited, the next one waits a while for others, longer for
+        more, but not after one for which few waited."""
+        for number in (CROWD - 1, CROWD, 1000):
+            for _ in range(number):
+                self.disk.write()
+            self.clock.advance(0)
+            self.assertEqual(self.disk.published, self.disk.written)
+            put_off = min(number * CROWD_SECONDS_EACH, CROWD_SECONDS_MAX) - QUICK
+            waiting = self.disk.write()
+            if number >= CROWD:
+                self.clock.advance(put_off * 0.9)
+                self.assertNoResult(waiting)
+                self.clock.advance(put_off * 0.1 + 1e-9)
+            self.clock.advance(0)
+            self.successResultOf(waiting)
+
+    def test_clock_set_back(self) -> None:
+        """A crowd does not wait longer because the clock was set back."""
+        for _ in range(CROWD):
+            self.disk.write()
+        self.clock.advance(0)
+        self.clock.rightNow -= 3600
+        waiting = self.disk.write()
+        self.clock.advance(CROWD_SECONDS_MAX)
+        self.successResultOf(waiting)
+
     def test_at_once(self) -> None:
         """Where what should run in a thread is run at once, so is every flush, however quick."""
         disk = Disk(self.clock, run_at_once)
-        for _ in range(2 * QUICK_SYNCS_MIN):
+        for _ in range(2 * THREAD_SYNCS):
             self.successResultOf(disk.write())
 
     def test_failure(self) -> None:

@@ -25,7 +25,7 @@ from objectd.interfaces import (
     Token,
 )
 from objectd.metadata import rocksdb
-from objectd.metadata.flushing import CROWD, CROWD_SECONDS_MIN
+from objectd.metadata.flushing import CROWD, CROWD_SECONDS_EACH, CROWD_SECONDS_MAX
 from objectd.metadata.rocksdb import Settings, open_store
 from objectd.test.metadata.threads import HandDrivenThread
 
@@ -55,7 +55,7 @@ class GroupCommitTests(SynchronousTestCase):
     def tearDown(self) -> None:
         closing = Deferred.fromCoroutine(self.store.close())
         while self.thread.waiting or self.clock.getDelayedCalls():
-            self.clock.advance(CROWD_SECONDS_MIN)
+            self.clock.advance(CROWD_SECONDS_MAX)
             while self.thread.waiting:
                 self.thread.run()
         self.successResultOf(closing)
@@ -150,10 +150,10 @@ class GroupCommitTests(SynchronousTestCase):
             self.thread.run()
             self.successResultOf(first)
             self.assertEqual(len(self.thread.waiting), 0 if put_off else 1)
-            self.clock.advance(CROWD_SECONDS_MIN / 2)
+            self.clock.advance(CROWD * CROWD_SECONDS_EACH / 2)
             late = self.commit(Put(b"late", b""))
             self.assertEqual(len(self.thread.waiting), 0 if put_off else 1)
-            self.clock.advance(CROWD_SECONDS_MIN / 2)
+            self.clock.advance(CROWD * CROWD_SECONDS_EACH / 2)
             self.thread.run()
             for commit in others:
                 self.successResultOf(commit)
@@ -167,7 +167,7 @@ class GroupCommitTests(SynchronousTestCase):
         for n in range(CROWD):
             self.commit(Put(b"%02d" % n, b""))
         self.thread.run()
-        self.clock.advance(CROWD_SECONDS_MIN)
+        self.clock.advance(CROWD_SECONDS_MAX)
         self.thread.run()
         self.failureResultOf(self.commit(expect=(Present(b"none"),)), Conflict)
 
