@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rocksdict import (
@@ -88,24 +88,36 @@ class Database:
         self._payloads.flush()
         self.sync()
 
-    def write(self, writes: Writes) -> None:
-        """Apply one step; it is durable after the next `sync`.
-
-        Raises `StoreBusy` instead of waiting out a write stall, and `StoreFull` while there
-        is still room: once RocksDB itself meets a full disk, it takes no write until it is
-        opened again, and for that it needs room, too.
-        """
+    def check_room(self, writes: Writes) -> None:
+        """Raise `StoreFull` while there is still room: once RocksDB itself meets a full disk, it
+        takes no write until it is opened again, and for that it needs room, too."""
         free_bytes = self._free_bytes()
         if free_bytes < self._free_bytes_min and free_bytes < self._needed_bytes(writes):
             raise StoreFull(f"less than {self._free_bytes_min >> 20} MiB are free for metadata")
+
+    def write(self, writes: Writes) -> None:
+        """Apply one step; it is durable after the next `sync`. Raises as `check_room` and
+        `write_all`."""
+        self.check_room(writes)
+        self.write_all((writes,))
+        self.live.follow(writes)
+
+    def write_all(self, steps: Sequence[Writes]) -> None:
+        """Apply one step after the other, all or none; each was checked by `check_room`, and
+        `live` has followed it. With one call many take 13 µs each, alone 19.
+
+        Raises `StoreBusy` instead of waiting out a write stall.
+        """
+        batch = WriteBatch(raw_mode=True)
+        for writes in steps:
+            self._add(batch, writes)
         try:
-            self._records.write(self._batch(writes), self._unsynced)
+            self._records.write(batch, self._unsynced)
         except Exception as error:
             if str(error).startswith(INCOMPLETE):
                 raise StoreBusy("RocksDB is behind with its compactions") from error
             raise StoreFailed(f"RocksDB cannot write: {error}") from error
-        self.live.follow(writes)
-        self.deleted_rows += len(writes.deletes)
+        self.deleted_rows += sum(len(writes.deletes) for writes in steps)
 
     def sync(self) -> None:
         """Make all that was written before the call durable. Releases the GIL."""
@@ -142,8 +154,7 @@ class Database:
         frees = writes.deleted_ranges or any(key >= FIRST_KEY for key in writes.deletes)
         return self._free_bytes_min // 2 if frees else self._free_bytes_min
 
-    def _batch(self, writes: Writes) -> WriteBatch:
-        batch = WriteBatch(raw_mode=True)
+    def _add(self, batch: WriteBatch, writes: Writes) -> None:
         payloads = self._payload_handle
         for start, stop in writes.deleted_ranges:
             for span in spans(start, stop):
@@ -154,7 +165,6 @@ class Database:
         revision = _U64.pack(writes.revision)
         for key, value in writes.puts.items():
             put(key, revision + value, payloads if key[0] in _PAYLOAD_TAGS else None)
-        return batch
 
 
 def _record_options(cache: Cache) -> Options:

@@ -59,6 +59,11 @@ class Live:
         self._payloads = payloads
         self._whole: dict[bytes, Row] = {}
         self._recent: dict[bytes, Row | None] = {}
+        self._ahead: dict[bytes, Writes] = {}
+        """Of the keys that are not kept: the last step, not written yet, that changes each."""
+        self._read_whole()
+
+    def _read_whole(self) -> None:
         for tag in _WHOLE_FAMILIES:
             self._whole.update(self.rows(*keys.span(bytes((tag,)))))
 
@@ -82,8 +87,9 @@ class Live:
             family = self._payloads if span.is_payload else self._records
             yield from _walk(family, span, ReadOptions(), reverse=reverse)
 
-    def follow(self, writes: Writes) -> None:
-        """Keep up with a step that was written."""
+    def follow(self, writes: Writes, *, ahead: bool = False) -> None:
+        """Keep up with a step that was written; or `ahead` of that, and then `row` alone knows
+        of it, and what it deletes are no ranges, until `written` or `refused` is called."""
         whole, recent = self._whole, self._recent
         for start, stop in writes.deleted_ranges:
             for kept in whole, recent:
@@ -92,14 +98,33 @@ class Live:
         for key in writes.deletes:
             whole.pop(key, None)
             recent.pop(key, None)
+            if ahead:
+                self._ahead[key] = writes
         revision = writes.revision
         for key, value in writes.puts.items():
             if key[0] in _WHOLE_FAMILIES:
                 whole[key] = Row(value, revision)
             elif key in recent:
                 recent[key] = Row(value, revision)
+            elif ahead:
+                self._ahead[key] = writes
+
+    def written(self) -> None:
+        """All that was followed ahead is written."""
+        self._ahead.clear()
+
+    def refused(self) -> None:
+        """Nothing of it is."""
+        self._ahead.clear()
+        self._recent.clear()
+        self._whole.clear()
+        self._read_whole()
 
     def _read(self, key: bytes) -> Row | None:
+        if key in self._ahead:
+            step = self._ahead[key]
+            value = step.puts.get(key)
+            return None if value is None else Row(value, step.revision)
         family = self._payloads if key[:1] in PAYLOAD_FAMILIES else self._records
         try:
             stored = family.get(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
@@ -91,11 +92,18 @@ class AnnouncedMetadata(ForwardingMetadata):
         if self._groups is None:
             return succeed(None)
         settled: Deferred[None] = self._groups.taken()
-        return settled.addCallback(self._end_all, group)
+        return settled.addCallbacks(
+            self._end_all, self._end_refused, callbackArgs=(group,), errbackArgs=(group,)
+        )
 
     def _end_all(self, result: None, group: Sequence[Collection[int]]) -> None:
         for words in group:
             self._end(words, changed=True)
+
+    def _end_refused(self, failure: Failure, group: Sequence[Collection[int]]) -> Failure:
+        if not failure.check(StoreFailed, AnswerLost):
+            self._end_all(None, group)
+        return failure
 
     def _words(self, changes: Sequence[Change]) -> Collection[int]:
         """Which words stand for what these change. A range may be about any group, and so may

@@ -1,10 +1,11 @@
 """The default metadata store: RocksDB on a local disk.
 
-A commit is checked against the live state and written at once, on the reactor thread, which
-takes some 20 µs; its answer waits for the flush that makes it durable. `get` sees the state
-that the last flush made durable. A scan sees the live state, each page at one moment (iterators
-of rocksdict know no snapshots), and is answered when that is durable. So nothing is ever seen
-that a crash could take back.
+A commit is checked against the live state and written at once, on the reactor thread; of those
+that come together each is checked against what the others before it leave, and all are written
+with one call. Its answer waits for the flush that makes it durable. `get` sees the state that the
+last flush made durable. A scan sees the live state, each page at one moment (iterators of rocksdict
+know no snapshots), and is answered when that is durable. So nothing is ever seen that a crash could
+take back.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from objectd.metadata.flushing import Flushes
 from objectd.metadata.narrowing import Deleted, PutMeanwhile, page_behind_deletions
 from objectd.metadata.processors import ProcessorWaits
 from objectd.metadata.scanning import check_scans, read_page, scan_page
+from objectd.metadata.taking import Taken
 
 SKIPPED_KEYS_MAX = 10_000
 """Deleted rows passed (about 1 ms) before a scan first lets the reactor do something else."""
@@ -89,8 +91,8 @@ class RocksMetadata:
         self._database = database
         self._clock = host.clock
         self._durable = database.snapshot()
+        self._taken = Taken(database.live, database.check_room, self._write_all)
         self._closed = False
-        self._taken = 0
         self._run_in_thread = host.run_in_thread
         self._tidying: Deferred[None] = succeed(None)
         self._slow_scans: list[PutMeanwhile] = []
@@ -184,23 +186,18 @@ class RocksMetadata:
         return await self._carry_out(lambda live: decisions.decide_commit(live, commit))
 
     def take(self, commit: Commit) -> int | None:
-        if self._flushes.waiting + self._taken >= COMMITS_WAITING_MAX:
+        if self._flushes.waiting + self._taken.commits >= COMMITS_WAITING_MAX:
             return None
         try:
             self._check()
-            revision, writes = decisions.decide_commit(self._database.live, commit)
-            if writes is not None:
-                self._write(writes)
+            return self._taken.take(commit)
         except Exception:
             return None  # `commit` fails in the same way, and tells why
-        self._taken += 1
-        return revision
 
     def taken(self) -> Deferred[None]:
-        commits, self._taken = self._taken, 0
         try:
-            return self._flushes.durable(commits)
-        except StoreFailed as error:
+            return self._flushes.durable(self._taken.finish())
+        except ObjectdError as error:
             return fail(error)
 
     async def outcome(self, token: Token) -> Outcome:
@@ -232,6 +229,7 @@ class RocksMetadata:
     async def _carry_out(self, decide: Callable[[State], Decision[_T]]) -> _T:
         """Decide and write at once; answer, or refuse, when all written so far is durable. A
         conflict over rows that are durable waits for nobody else's."""
+        self._taken.write_out()
         self._check()
         try:
             decision = decide(self._database.live)
@@ -253,12 +251,27 @@ class RocksMetadata:
         except StoreFailed as error:
             self._flushes.fail(error)
             raise
+        self._written((writes,))
+
+    def _write_all(self, steps: Sequence[Writes]) -> None:
+        try:
+            self._database.write_all(steps)
+        except StoreFailed as error:
+            self._flushes.fail(error)
+            raise
+        self._written(steps)
+
+    def _written(self, steps: Sequence[Writes]) -> None:
         self._flushes.written()
+        for writes in steps:
+            self._note(writes)
+        if self._database.deleted_rows >= DELETED_ROWS_MAX and self._tidying.called:
+            self._tidying = Deferred.fromCoroutine(self._tidy())
+
+    def _note(self, writes: Writes) -> None:
         for scanned in (*self._slow_scans, *self._found_empty):
             scanned.note(writes.puts)
         self._deleted.note(writes.deletes)
-        if self._database.deleted_rows >= DELETED_ROWS_MAX and self._tidying.called:
-            self._tidying = Deferred.fromCoroutine(self._tidy())
 
     async def _tidy(self) -> None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from objectd.errors import CommitInvalid, Conflict, StoreFailed
+from objectd.errors import CommitInvalid, Conflict, StoreBusy, StoreFailed
 from objectd.interfaces import (
     Absent,
     Commit,
@@ -100,6 +100,17 @@ class AnnouncingTests(Case):
         grouped.groups[1].errback(StoreFailed("the disk"))
         self.failureResultOf(failed, StoreFailed)
         self.assertEqual(self.word(OBJECT) % 2, 1)
+
+    def test_taken_and_refused(self) -> None:
+        """The slots of a group that is refused are at rest."""
+        grouped = GroupedMetadata()
+        owner = AnnouncedMetadata(grouped, self.slots)
+        incarnation = self.run_now(owner.begin_incarnation())
+        owner.take(Commit(Token(incarnation, 1), 0, (Put(OBJECT, b""),)))
+        refused = owner.taken()
+        grouped.groups[0].errback(StoreBusy("behind"))
+        self.failureResultOf(refused, StoreBusy)
+        self.assertEqual(self.word(OBJECT) % 2, 0)
 
     def test_no_groups(self) -> None:
         """Where the store takes no groups, nothing is taken."""
