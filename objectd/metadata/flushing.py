@@ -15,8 +15,8 @@ from objectd.interfaces import RunInThread
 _S = TypeVar("_S")
 
 CROWD = 8
-CROWD_SECONDS_EACH = 0.0001
-CROWD_SECONDS_MAX = 0.002
+CROWD_SECONDS_EACH = 0.00015
+CROWD_SECONDS_MAX = 0.003
 """Where this many waited for a flush, the next one begins so long for each of them, and at most,
 after it began: a flush, and waking those who wait, takes as much processor time as a commit or two,
 so that a crowd had better share it."""
