@@ -32,7 +32,10 @@ SLOW_SECONDS = 0.02
 """A sync that takes longer is not waited for in place again until the disk has proved quick."""
 
 THREAD_SYNCS = 64
-"""So many syncs in threads come before one that is done in place on trial."""
+"""So many syncs in threads come before some that are done in place on trial."""
+
+TRIAL_SYNCS = 4
+"""So many, unless one of them is slow, or quick: then so are those that follow."""
 
 OTHER_SYNCS_MAX = 16
 """So many in place in a row that are not quick prove that the disk is not."""
@@ -42,8 +45,8 @@ class Quickness:
     """Whether the disk is quick enough for the reactor's thread to wait for a sync.
 
     Only a sync in place tells how long the disk takes: what one in a thread takes is the
-    processors' doing where these are busy. So one is done in place on trial, after many in
-    threads of which some may have been quick; if it is, so are those that follow.
+    processors' doing where these are busy. So a few are done in place on trial, after many in
+    threads of which some may have been quick; if one of the few is, so are those that follow.
     """
 
     _thread_syncs: int
@@ -76,7 +79,7 @@ class Quickness:
     def _begin_anew(self) -> None:
         self._thread_syncs = THREAD_SYNCS
         self._may_be_quick = False
-        self._others_left = 1
+        self._others_left = TRIAL_SYNCS
 
 
 class Flushes(Generic[_S]):

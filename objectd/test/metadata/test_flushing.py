@@ -21,6 +21,7 @@ from objectd.metadata.flushing import (
     SLOW_SECONDS,
     THREAD_SYNCS,
     TRIAL_SECONDS,
+    TRIAL_SYNCS,
     Flushes,
     Quickness,
 )
@@ -47,9 +48,13 @@ class QuicknessTests(SynchronousTestCase):
         return quickness
 
     def test_trial(self) -> None:
-        """One that is not quick on trial is enough, and then there are many in threads again."""
+        """If none is quick on trial, or one is slow, there are many in threads again."""
         quickness = self.on_trial()
-        quickness.took_in_place(OTHER)
+        for _ in range(TRIAL_SYNCS):
+            self.assertTrue(quickness.in_place)
+            quickness.took_in_place(OTHER)
+        self.on_trial(quickness)
+        quickness.took_in_place(SLOW)
         self.on_trial(quickness)
 
     def test_no_trial(self) -> None:
