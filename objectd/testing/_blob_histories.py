@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 import attrs
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -149,6 +149,11 @@ class HistoryTests(BlobStoreTestCase):
         run_state_machine_as_test(
             Histories,
             settings=settings(
-                deadline=None, database=None, max_examples=30, stateful_step_count=25
+                deadline=None,
+                database=None,
+                max_examples=30,
+                stateful_step_count=25,
+                # A history that draws a blob before there is one is drawn again.
+                suppress_health_check=list(HealthCheck),
             ),
         )
