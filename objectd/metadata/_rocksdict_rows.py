@@ -278,6 +278,11 @@ def spans(start: bytes, stop: bytes, *, reverse: bool = False) -> list[Span]:
     return spans
 
 
+def scanned(deleted: Sequence[bytes]) -> list[bytes]:
+    """Of these keys, those whose rows would be in the way of scans: payloads are not scanned."""
+    return [key for key in deleted if key >= FIRST_KEY and key[:1] not in PAYLOAD_FAMILIES]
+
+
 def _row(stored: bytes) -> Row:
     return Row(stored[8:], _U64.unpack_from(stored)[0])
 

@@ -2,14 +2,13 @@
 
 RocksDB gives up after so many deleted rows and does not say how far it came. So a smaller
 part of the range is tried: one that can be read to its end without finding anything is done
-with, and the search goes on behind it. Parts end first at keys that were deleted lately, then
-where halving the range cuts it.
+with, and the search goes on behind it. Parts end first at keys that were deleted lately (see
+`objectd.metadata.emptied`), then where halving the range cuts it.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 
 from msgspec import structs
 
@@ -18,29 +17,6 @@ from objectd.interfaces import Scan, ScanPage
 FIRST_STEP_BITS = 8
 STEP_BITS = 2
 _DIGITS = 128
-
-DELETIONS_A_BORDER = 4001
-"""Deleted rows of two families come in turn, hence a prime; each leaves two to pass, itself and
-what it deletes. So fewer lie between two borders than a scan passes in one go."""
-
-BORDERS_MAX = 32
-"""What was deleted before these is in tables, and nearly always compacted."""
-
-
-class Deleted:
-    """Some of the keys that were deleted lately. They cut a range into parts with about as many
-    deleted rows each."""
-
-    def __init__(self) -> None:
-        self._borders: deque[bytes] = deque(maxlen=BORDERS_MAX)
-        self._count = 0
-
-    def note(self, keys: Sequence[bytes]) -> None:
-        self._borders.extend(keys[-self._count % DELETIONS_A_BORDER :: DELETIONS_A_BORDER])
-        self._count += len(keys)
-
-    def between(self, start: bytes, stop: bytes) -> list[bytes]:
-        return sorted({key for key in self._borders if start < key < stop})
 
 
 class PutMeanwhile:
@@ -55,13 +31,6 @@ class PutMeanwhile:
         for key in keys:
             if self._start <= key < self._stop and (self.lowest is None or key < self.lowest):
                 self.lowest = key
-
-    def past(self, scan: Scan) -> Scan:
-        """The scan from behind what is still empty of the range, if nothing was found in it."""
-        end = self._stop if self.lowest is None else self.lowest
-        if scan.reverse or not self._start <= scan.start < end:
-            return scan
-        return structs.replace(scan, start=min(end, scan.stop))
 
 
 async def page_behind_deletions(

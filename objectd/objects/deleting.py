@@ -34,9 +34,11 @@ from objectd.objects.current import (
 )
 from objectd.objects.destroying import Permit
 from objectd.objects.ids import version_id
-from objectd.objects.settings import DELETE_KEYS_MAX
 from objectd.objects.versions import Deleted, Key, delete_version
 from objectd.objects.writer import Batch
+
+DELETED_A_COMMIT = 200
+"""Some 4 ms of work, after which others have their turn."""
 
 VERSIONED_A_COMMIT = 15
 """Each may move a payload, and so many of the largest that there may be fit into a commit."""
@@ -108,7 +110,7 @@ def _groups(bucket: Bucket, wanted: Sequence[_Numbered]) -> Iterator[list[_Numbe
             rounds.append([])
         rounds[times[key]].append(each)
         times[key] += 1
-    size = VERSIONED_A_COMMIT if bucket.versioning else DELETE_KEYS_MAX
+    size = VERSIONED_A_COMMIT if bucket.versioning else DELETED_A_COMMIT
     for group in rounds:
         yield from (group[start : start + size] for start in range(0, len(group), size))
 

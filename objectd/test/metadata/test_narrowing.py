@@ -10,13 +10,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.interfaces import Entry, Scan, ScanPage
-from objectd.metadata.narrowing import (
-    BORDERS_MAX,
-    DELETIONS_A_BORDER,
-    Deleted,
-    PutMeanwhile,
-    page_behind_deletions,
-)
+from objectd.metadata.narrowing import PutMeanwhile, page_behind_deletions
 
 SKIPPED_MAX = 10
 
@@ -165,42 +159,3 @@ class NarrowingTests(SynchronousTestCase):
         self.assertEqual([entry.key for entry in page.entries], [b"videos/1"])
         self.assertEqual(rows.passed_most, SKIPPED_MAX + 1)
         self.assertEqual(rows.reads, 1 + len(rows.borders) + 1)
-
-
-class DeletedTests(SynchronousTestCase):
-    @given(st.lists(st.integers(0, 3 * DELETIONS_A_BORDER), max_size=4))
-    def test_every_so_many(self, sizes: list[int]) -> None:
-        """However deletions come, one of so many is a border."""
-        keys = [b"%08d" % n for n in range(sum(sizes))]
-        deleted = Deleted()
-        start = 0
-        for size in sizes:
-            deleted.note(keys[start : start + size])
-            start += size
-        self.assertEqual(deleted.between(b"", b"9"), keys[::DELETIONS_A_BORDER][-BORDERS_MAX:])
-
-    def test_limits(self) -> None:
-        """Borders lie between the ends, and only the last ones are kept."""
-        keys = [b"%08d" % n for n in range((BORDERS_MAX + 1) * DELETIONS_A_BORDER)]
-        deleted = Deleted()
-        deleted.note(keys)
-        borders = deleted.between(b"", b"9")
-        self.assertEqual(borders[0], keys[DELETIONS_A_BORDER])
-        self.assertEqual(len(borders), BORDERS_MAX)
-        self.assertEqual(deleted.between(borders[0], borders[-1]), borders[1:-1])
-
-
-class PutMeanwhileTests(SynchronousTestCase):
-    @given(KEYS, KEYS, st.lists(KEYS), KEYS, KEYS, st.booleans())
-    def test_past_what_is_empty(
-        self, start: bytes, stop: bytes, put: list[bytes], first: bytes, end: bytes, reverse: bool
-    ) -> None:
-        """A scan that begins in a range that was empty is shortened, and loses no row."""
-        found_empty = PutMeanwhile(start, stop)
-        found_empty.note(put)
-        scan = Scan(first, end, 1, reverse)
-        shorter = found_empty.past(scan)
-        there = [key for key in put if first <= key < end]
-        self.assertEqual(there, [key for key in put if shorter.start <= key < shorter.stop])
-        if not reverse and not put and start <= first < stop <= end:
-            self.assertEqual(shorter.start, stop)

@@ -23,7 +23,7 @@ from objectd.interfaces import (
     Scan,
     Token,
 )
-from objectd.metadata import rocksdb
+from objectd.metadata import emptied, rocksdb
 from objectd.metadata._rocksdict import Database
 from objectd.metadata._rocksdict_rows import ROWS_AT_ONCE
 from objectd.metadata.decisions import Writes
@@ -66,6 +66,7 @@ class TombstoneTests(SynchronousTestCase):
     def test_scan_behind_many_deletions(self) -> None:
         """A scan that finds only deleted rows lets the reactor work before it goes on; the next
         one need not pass them, and sees what was put among them."""
+        self.patch(emptied, "DELETIONS_A_BORDER", 1 << 30)
         host, clock = make_host(self.mktemp())
         store = result_of(clock, opened(partial(open_store, Settings()), host))
         self.addCleanup(lambda: result_of(clock, store.close()))
@@ -98,6 +99,26 @@ class TombstoneTests(SynchronousTestCase):
             clock.advance(0)
         found = [[e.key for e in page.entries] for page in self.successResultOf(several)]
         self.assertEqual(found, [[b"k000001"], [], [b"l"]])
+
+    def test_deletions_are_looked_at(self) -> None:
+        """What is deleted row by row, upwards or downwards, is not in the way of the first scan,
+        nor is what was put there hidden from it."""
+        self.patch(emptied, "DELETIONS_A_BORDER", 5)
+        self.patch(rocksdb, "SKIPPED_KEYS_MAX", 20)
+        host, clock = make_host(self.mktemp())
+        store = result_of(clock, opened(partial(open_store, Settings()), host))
+        self.addCleanup(lambda: result_of(clock, store.close()))
+        incarnation = result_of(clock, store.begin_incarnation())
+        keys = [b"k%03d" % n for n in range(200)]
+        parts = [keys[100 + n : 110 + n] for n in range(0, 100, 10)]
+        parts += [keys[n : n + 10][::-1] for n in range(90, -1, -10)]
+        changes: list[list[Put | Delete]] = [[Put(key, b"") for key in (*keys, b"l")]]
+        changes += [[Delete(key) for key in part] for part in parts]
+        changes.append([Put(b"k055", b""), Put(b"k155", b"")])
+        for sequence, commit in enumerate(changes, start=1):
+            token = Token(incarnation, sequence)
+            result_of(clock, store.commit(Commit(token, sequence, tuple(commit))))
+        self.assertEqual(self.keys_at_once(store), [b"k055"])
 
     def keys_at_once(self, store: IMetadataStore) -> list[bytes]:
         page = self.successResultOf(Deferred.fromCoroutine(store.scan(Scan(b"j", b"m", 1))))
