@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from rocksdict import Rdict, ReadOptions
@@ -200,6 +200,9 @@ class _Reading:
         self._rows_max = scan.limit + 1
 
     def __iter__(self) -> Iterator[Entry]:
+        return chain.from_iterable(self._batches())
+
+    def _batches(self) -> Iterator[Sequence[Entry]]:
         value, unpack = self._value, _U64.unpack_from
         for span, family, options in self._walks:
             if span.stop <= self._position:
@@ -213,14 +216,14 @@ class _Reading:
                     Entry(key, stored[value], unpack(stored)[0])
                     for key, stored in islice(rows_left, ROWS_AT_ONCE)
                 ]:
-                    yield from some
+                    yield some
                     self._position = some[-1].key + b"\0"
             # Sought as often as prefixes are rolled up: a new iterator would take another µs.
             rows = family.iter(options)
             rows.seek(self._position)
             while rows.valid():
                 stored = rows.value()
-                yield Entry(rows.key(), stored[value], unpack(stored)[0])
+                yield (Entry(rows.key(), stored[value], unpack(stored)[0]),)
                 if self._moved:
                     self._moved = False
                     rows.seek(self._position)

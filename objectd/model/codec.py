@@ -82,13 +82,14 @@ def decode_object_heads(values: Sequence[bytes]) -> list[ObjectHead]:
     """The heads of many object rows. Raises `DamagedRecord` if any of them is damaged."""
     # Each is checked alone, and all are decoded as one array: 0.5 µs each instead of 0.6.
     packed = [_ARRAY.pack(_ARRAY_TAG, len(values))]
+    add, checksum, stored = packed.append, crc32c, _CRC.unpack_from
     try:
         for value in values:
             end = _HEAD_BYTES + (value[1] << 8 | value[2])
             front = value[:end]
-            if value[0] != VERSION or crc32c(front) != _CRC.unpack_from(value, end)[0]:
+            if value[0] != VERSION or checksum(front) != stored(value, end)[0]:
                 break
-            packed.append(front[_PACKED])
+            add(front[_PACKED])
         else:
             return _decode_heads(b"".join(packed))
     except (IndexError, struct.error, msgspec.ValidationError, msgspec.DecodeError):

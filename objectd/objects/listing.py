@@ -10,7 +10,7 @@ differ only where keys are rolled up into common prefixes:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import attrs
 import msgspec
@@ -34,21 +34,26 @@ _log = Logger()
 
 
 class ListedObject(msgspec.Struct, frozen=True, gc=False):
-    """A line of a listing: a struct, for a page makes a thousand (0.06 ms, 0.4 with attrs)."""
-
     key: str
     head: ObjectHead
 
 
 @attrs.frozen
 class ObjectPage:
-    """Objects and common prefixes, each in byte order, at most as many together as asked
-    for. `last` is the last of them; `next_position` is None on the last page."""
+    """Objects, as keys and heads, and common prefixes, each in byte order, at most as many
+    together as asked for. `last` is the last of them; `next_position` is None on the last page."""
 
-    objects: list[ListedObject]
+    keys: list[str]
+    heads: list[ObjectHead]
     prefixes: list[str]
     last: str
     next_position: bytes | None
+
+    @property
+    def objects(self) -> list[ListedObject]:
+        """Keys and heads together, made for whoever asks: what answers requests does without
+        (0.08 ms)."""
+        return list(map(ListedObject, self.keys, self.heads))
 
 
 def after_key(key: str) -> bytes:
@@ -111,19 +116,23 @@ def _after(entry: Entry) -> bytes:
 def _page(entries: list[Entry], base_bytes: int, next_start: bytes | None) -> ObjectPage:
     name = slice(base_bytes, None)
     prefixes = [entry.key[name].decode() for entry in entries if entry.value is None]
-    names = [entry.key[name].decode() for entry in entries if entry.value is not None]
-    values = [entry.value for entry in entries if entry.value is not None]
+    found = [entry for entry in entries if entry.value is not None] if prefixes else entries
+    names = [entry.key[name].decode() for entry in found]
+    values = [entry.value or b"" for entry in found]
     try:
-        objects = list(map(ListedObject, names, decode_object_heads(values)))
+        heads = decode_object_heads(values)
     except DamagedRecord:
-        objects = list(_undamaged(names, values))
+        names, heads = _undamaged(names, values)
     last = entries[-1].key[name].decode() if entries else ""
-    return ObjectPage(objects, prefixes, last, next_start and next_start[base_bytes:])
+    return ObjectPage(names, heads, prefixes, last, next_start and next_start[base_bytes:])
 
 
-def _undamaged(names: Sequence[str], values: Sequence[bytes]) -> Iterator[ListedObject]:
+def _undamaged(names: Sequence[str], values: Sequence[bytes]) -> tuple[list[str], list[ObjectHead]]:
+    readable, heads = [], []
     for name, value in zip(names, values, strict=True):
         try:
-            yield ListedObject(name, decode_object_head(value))
+            heads.append(decode_object_head(value))
+            readable.append(name)
         except DamagedRecord as error:
             _log.error("left out of a listing: {key}: {error}", key=name, error=error)
+    return readable, heads

@@ -114,7 +114,7 @@ def _compile_elements(name: str, shape: Shape, encode: Callable[[Shape], _ToText
 
     def write(value: Iterable[object], emit: Emit) -> None:
         if isinstance(value, Markup):
-            emit(value)
+            emit(value.text)
             return
         for element in value:
             write_one(element, emit)

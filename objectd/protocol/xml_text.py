@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 XML_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
@@ -10,10 +11,10 @@ _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _SPECIAL = re.compile("[&<>\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
-class Markup(str):
+class Markup(NamedTuple):
     """A piece of a document that is written already: nothing in it is to be escaped."""
 
-    __slots__ = ()
+    text: str
 
 
 def escape(text: str) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 from binascii import crc32
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from objectd.errors import KeyTooLong
+from objectd.model.records import Restore
 from objectd.objects.listing import ListedObject, ObjectPage, after_key, after_marker
 from objectd.objects.settings import KEY_BYTES_MAX, LIST_ENTRIES_MAX
 from objectd.objects.version_listing import ListedVersion
@@ -14,6 +16,8 @@ from objectd.protocol.errors import S3Error, invalid_argument
 from objectd.s3.call import Answer, Call, canonical_id
 from objectd.s3.contents import NOTHING_MORE, common_prefixes, contents, versions
 from objectd.s3.restoring import restore_status
+
+_L = TypeVar("_L", ListedObject, ListedVersion)
 
 _TOKEN_VERSION = b"\x01"
 _TOKEN_HEAD_BYTES = len(_TOKEN_VERSION) + 4
@@ -53,7 +57,11 @@ async def list_objects(
             "EncodingType": EncodingType,
             "IsTruncated": truncated,
             "Contents": contents(
-                page.objects, encoding=EncodingType, owner_id=_owner_ids(call), also=also
+                page.keys,
+                page.heads,
+                encoding=EncodingType,
+                owner_id=_owner_ids(call),
+                also=also,
             ),
             "CommonPrefixes": common_prefixes(page.prefixes, encoding=EncodingType),
         }
@@ -98,13 +106,14 @@ async def list_objects_v2(
             "StartAfter": StartAfter or None,
             "ContinuationToken": ContinuationToken,
             "NextContinuationToken": following,
-            "KeyCount": len(page.objects) + len(page.prefixes),
+            "KeyCount": len(page.keys) + len(page.prefixes),
             "MaxKeys": page_entries_max,
             "Delimiter": Delimiter or None,
             "EncodingType": EncodingType,
             "IsTruncated": following is not None,
             "Contents": contents(
-                page.objects,
+                page.keys,
+                page.heads,
                 encoding=EncodingType,
                 owner_id=_owner_ids(call) if FetchOwner else None,
                 also=also,
@@ -143,10 +152,10 @@ async def list_object_versions(
         entries_max=page_entries_max,
     )
     next_key, next_version = page.next_markers
-    also: Mapping[ListedVersion, str] = NOTHING_MORE
+    also = NOTHING_MORE
     if OptionalObjectAttributes:
         restores = await call.store.restores.of_versions(Bucket, page.versions)
-        also = {each: restore_status(call.store, r) for each, r in restores.items()}
+        also = _statuses(call, page.versions, restores)
     return Answer(
         {
             "Name": Bucket,
@@ -193,11 +202,20 @@ def _check_optional(attributes: Sequence[str]) -> None:
 
 async def _statuses_of_objects(
     call: Call, bucket: str, page: ObjectPage, attributes: Sequence[str]
-) -> Mapping[ListedObject, str]:
+) -> Mapping[int, str]:
     if not attributes:
         return NOTHING_MORE
-    restores = await call.store.restores.of_objects(bucket, page.objects)
-    return {each: restore_status(call.store, restore) for each, restore in restores.items()}
+    listed = page.objects
+    return _statuses(call, listed, await call.store.restores.of_objects(bucket, listed))
+
+
+def _statuses(call: Call, listed: Sequence[_L], restores: Mapping[_L, Restore]) -> dict[int, str]:
+    """By their numbers in the listing."""
+    return {
+        number: restore_status(call.store, restores[each])
+        for number, each in enumerate(listed)
+        if each in restores
+    }
 
 
 def _owner_ids(call: Call) -> Callable[[int], str]:

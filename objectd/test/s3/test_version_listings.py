@@ -72,7 +72,7 @@ class LineTests(SynchronousTestCase):
         """A line does not depend on those around it."""
         whole = versions(listed, encoding="url", owner_id=OWNER_ID)
         each = [versions([one], encoding="url", owner_id=OWNER_ID) for one in listed]
-        self.assertEqual(whole, "".join(each))
+        self.assertEqual(whole.text, "".join(one.text for one in each))
 
 
 class ListObjectVersionsTests(ObjectsTestCase):
