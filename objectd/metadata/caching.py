@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ VALUE_BYTES_MAX = 64 << 10
 WRITTEN_CHANGES_MAX = 16
 """Of a commit with more changes nothing is kept: it is not about one object."""
 
-ENTRY_BYTES = 500
+ENTRY_BYTES = 600
 ROW_BYTES = 250
 """What a group and a row take of memory beside the bytes of keys and values."""
 
@@ -91,7 +92,9 @@ class CachedMetadata(ForwardingMetadata):
         self._words = slots.words
         self._bytes_max = bytes_max
         self._generation = _NO_GENERATION
-        self._entries: dict[bytes, _Entry] = {}
+        # Of a plain dict finding the oldest takes up to 10 µs: what was taken out before it lies
+        # in the way.
+        self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
         self._kept: dict[bytes, tuple[Row | None, _Entry]] = {}
         self._size_bytes = 0
         self._last_token = Token(0, 0)
@@ -206,11 +209,10 @@ class CachedMetadata(ForwardingMetadata):
         return row
 
     def _make_room(self) -> None:
-        named = next(iter(self._entries))
-        entry = self._entries[named]
+        named, entry = next(iter(self._entries.items()))
         if entry.used:
             entry.used = False
-            self._entries[named] = self._entries.pop(named)  # as if it had come last
+            self._entries.move_to_end(named)
         else:
             self._drop(named, entry)
 

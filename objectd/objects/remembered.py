@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Generic, TypeVar
 
 _K = TypeVar("_K")
@@ -21,7 +22,7 @@ class Remembered(Generic[_K, _T]):
 
     def __init__(self, entries_max: int = ENTRIES_MAX) -> None:
         self._entries_max = entries_max
-        self._made: dict[int, tuple[_K, _T]] = {}
+        self._made: OrderedDict[int, tuple[_K, _T]] = OrderedDict()
 
     def get(self, source: _K) -> _T | None:
         # While an entry holds its source, nothing else has that id.
@@ -31,6 +32,6 @@ class Remembered(Generic[_K, _T]):
     def keep(self, source: _K, made: _T) -> _T:
         """Returns `made`. The oldest entry goes when there are too many."""
         if len(self._made) >= self._entries_max:
-            del self._made[next(iter(self._made))]
+            self._made.popitem(last=False)
         self._made[id(source)] = source, made
         return made

@@ -66,7 +66,15 @@ def iso_8601_milliseconds(time_us: int) -> str:
 
 @lru_cache(maxsize=1024)
 def _http_date(seconds: int) -> str:
-    return formatdate(seconds, usegmt=True)
+    # Of objects that are read for the first time, few have a time that is known.
+    days, second = divmod(seconds, 86400)
+    minutes, second = divmod(second, 60)
+    return f"{_http_day(days)} {minutes // 60:02}:{minutes % 60:02}:{second:02} GMT"
+
+
+@lru_cache(maxsize=1024)
+def _http_day(days: int) -> str:
+    return formatdate(days * 86400, usegmt=True)[: -len(" 00:00:00 GMT")]
 
 
 @lru_cache(maxsize=1024)

@@ -33,6 +33,7 @@ from objectd.s3.lifecycle import expiration_text, shown_expiration
 from objectd.s3.object_lock import shown_date
 from objectd.s3.operations import OPERATIONS, Operation
 from objectd.s3.plain import Plain
+from objectd.s3.plain_lines import plain_lines
 from objectd.s3.reading import shown
 from objectd.s3.restoring import restore_text
 from objectd.web.application import RequestBody
@@ -177,15 +178,22 @@ class HotLeaf:
         if known is not None:
             return known
         checksums = _shows_checksums(request)
+        lines = None if checksums else plain_lines(object_)
+        lasts = True
+        if lines is None:
+            lines, lasts = await self._rendered(object_, checksums=checksums)
+        if lasts:
+            self._shown[checksums].keep(object_, lines)
+        return self._lines_now(lines, object_, request)
+
+    async def _rendered(self, object_: Object, *, checksums: bool) -> tuple[bytes, bool]:
+        """Its header lines, and whether they are the same the next time."""
         result, status, _, _ = shown(object_, None, "", "ENABLED" if checksums else "")
         result.update(await shown_expiration(self._store, object_))
         date = await shown_date(self._store, object_.tail)
         result.update(date)
         rendered = compiled(self._model, "GetObject").render(result, status)
-        lines = header_text.lines(without_length(rendered.headers))
-        if not date:  # which is another one the next time
-            self._shown[checksums].keep(object_, lines)
-        return self._lines_now(lines, object_, request)
+        return header_text.lines(without_length(rendered.headers)), not date
 
     def _lines_now(self, lines: bytes, object_: Object, request: HttpRequest) -> bytes:
         """With those that are others each time."""
