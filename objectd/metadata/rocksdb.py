@@ -289,9 +289,11 @@ class RocksMetadata:
 
     def _note_emptied(self, border: bytes) -> None:
         """Many rows around this one were deleted: if that were all, later scans need not pass
-        them. Whoever deletes pays for the look, some 0.3 µs for each row."""
-        for start, stop in self._deleted.beside(border):
-            self._part(Scan(start, stop, 1, head_bytes=0), LOOK_PATIENCE)
+        them. Whoever deletes pays for the look, some 0.3 µs for each row, but has deleted them
+        whatever comes of it."""
+        with suppress(StoreFailed):
+            for start, stop in self._deleted.beside(border):
+                self._part(Scan(start, stop, 1, head_bytes=0), LOOK_PATIENCE)
 
     async def _tidy(self) -> None:
         try:

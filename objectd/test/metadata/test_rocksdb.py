@@ -6,6 +6,7 @@ import shutil
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NoReturn
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -119,6 +120,21 @@ class TombstoneTests(SynchronousTestCase):
             token = Token(incarnation, sequence)
             result_of(clock, store.commit(Commit(token, sequence, tuple(commit))))
         self.assertEqual(self.keys_at_once(store), [b"k055"])
+
+    def test_look_that_fails(self) -> None:
+        """Rows are deleted also where a look at what they leave fails."""
+        self.patch(emptied, "DELETIONS_A_BORDER", 1)
+        host, clock = make_host(self.mktemp())
+        store = result_of(clock, opened(partial(open_store, Settings()), host))
+        self.addCleanup(lambda: result_of(clock, store.close()))
+        token = Token(result_of(clock, store.begin_incarnation()), 1)
+
+        def fail(reading: object, scan: Scan) -> NoReturn:
+            raise StoreFailed("it cannot be read")
+
+        deletes = tuple(Delete(b"%02d" % n) for n in range(3))
+        self.patch(rocksdb, "read_page", fail)
+        result_of(clock, store.commit(Commit(token, 1, deletes)))
 
     def keys_at_once(self, store: IMetadataStore) -> list[bytes]:
         page = self.successResultOf(Deferred.fromCoroutine(store.scan(Scan(b"j", b"m", 1))))
