@@ -11,12 +11,31 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 
 from msgspec import structs
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 
 from objectd.interfaces import Scan, ScanPage
 
 FIRST_STEP_BITS = 8
 STEP_BITS = 2
 _DIGITS = 128
+
+TURN_SECONDS = 0.002
+"""After so long others have their turn; a part that takes longest takes about as much."""
+
+
+class Turns:
+    """Lets others have their turn, first at once and then whenever ours has lasted for long
+    enough: many parts are done with in much less."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._ends = float("-inf")
+
+    async def pause(self) -> None:
+        if self._clock.seconds() >= self._ends:
+            await deferLater(self._clock, 0)
+            self._ends = self._clock.seconds() + TURN_SECONDS
 
 
 class PutMeanwhile:

@@ -12,12 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import TypeVar
 
 import attrs
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from objectd.errors import Conflict, ObjectdError, StoreBusy, StoreFailed
@@ -39,7 +37,7 @@ from objectd.metadata.decisions import Decision, State, Writes
 from objectd.metadata.directories import make_durable_directory
 from objectd.metadata.emptied import Deleted, Emptied
 from objectd.metadata.flushing import Flushes
-from objectd.metadata.narrowing import PutMeanwhile, page_behind_deletions
+from objectd.metadata.narrowing import PutMeanwhile, Turns, page_behind_deletions
 from objectd.metadata.processors import ProcessorWaits
 from objectd.metadata.scanning import check_scans, read_page, scan_page
 from objectd.metadata.taking import Taken
@@ -157,9 +155,10 @@ class RocksMetadata:
         put_meanwhile = PutMeanwhile(scan.start, scan.stop)
         self._slow_scans.append(put_meanwhile)
         try:
-            pause = partial(deferLater, self._clock, 0)
             borders = self._emptied.cut(scan.start, scan.stop, self._deleted.borders)
-            page = await page_behind_deletions(scan, self._part, pause, put_meanwhile, borders)
+            page = await page_behind_deletions(
+                scan, self._part, Turns(self._clock).pause, put_meanwhile, borders
+            )
         finally:
             self._slow_scans.remove(put_meanwhile)
         if page.entries and not scan.reverse:

@@ -7,10 +7,16 @@ from bisect import bisect_left, insort
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from objectd.interfaces import Entry, Scan, ScanPage
-from objectd.metadata.narrowing import PutMeanwhile, page_behind_deletions
+from objectd.metadata.narrowing import (
+    TURN_SECONDS,
+    PutMeanwhile,
+    Turns,
+    page_behind_deletions,
+)
 
 SKIPPED_MAX = 10
 
@@ -159,3 +165,21 @@ class NarrowingTests(SynchronousTestCase):
         self.assertEqual([entry.key for entry in page.entries], [b"videos/1"])
         self.assertEqual(rows.passed_most, SKIPPED_MAX + 1)
         self.assertEqual(rows.reads, 1 + len(rows.borders) + 1)
+
+
+class TurnsTests(SynchronousTestCase):
+    def test_turns(self) -> None:
+        """Others have their turn at once, and again when this one has lasted long enough."""
+        clock = Clock()
+        turns = Turns(clock)
+
+        def waits() -> bool:
+            pause = Deferred.fromCoroutine(turns.pause())
+            waited = not pause.called
+            clock.advance(0)
+            self.successResultOf(pause)
+            return waited
+
+        self.assertEqual([waits(), waits()], [True, False])
+        clock.advance(TURN_SECONDS)
+        self.assertEqual([waits(), waits()], [True, False])
