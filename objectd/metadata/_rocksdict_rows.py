@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
@@ -35,8 +35,10 @@ _WHOLE_FAMILIES = b"\x00\x01\x02\x03" + keys.INCARNATIONS
 _RECENT_FAMILIES = keys.LIVES + keys.BUCKETS + keys.USAGES
 """Of these, what was asked for lately: the buckets that are being written to."""
 RECENT_ROWS_MAX = 4096
-ROWS_AT_ONCE = 256
-"""Read before the first of them is handed on: some are too large for a whole page of them."""
+FIRST_ROWS_AT_ONCE = 8
+ROWS_AT_ONCE = 128
+"""Read before the first of them is handed on, and twice as many each time up to this: some are too
+large for a whole page of them, and before each very many may be deleted."""
 
 
 class Span(NamedTuple):
@@ -167,15 +169,16 @@ class Snapshot:
             family = self._payloads if span.is_payload else self._records
             yield from _walk(family, span, self._options(), reverse=reverse)
 
-    def reading(self, scan: Scan) -> Reading:
-        """What a scan that is not `reverse` reads."""
+    def reading(self, scan: Scan, is_late: Callable[[], bool]) -> Reading:
+        """What a scan that is not `reverse` reads. It raises `WorkBounded`, too, when it has
+        found some rows and it `is_late`."""
         start = max(scan.start, FIRST_KEY)
         walks = []
         for span in spans(start, scan.stop):
             options = self._options()
             options.set_iterate_upper_bound(span.stop)
             walks.append((span, self._payloads if span.is_payload else self._records, options))
-        return _Reading(walks, start, scan)
+        return _Reading(walks, start, scan, is_late)
 
     def _options(self) -> ReadOptions:
         options = ReadOptions()
@@ -188,9 +191,14 @@ class _Reading:
     of them take 1.6."""
 
     def __init__(
-        self, walks: Sequence[tuple[Span, Any, ReadOptions]], start: bytes, scan: Scan
+        self,
+        walks: Sequence[tuple[Span, Any, ReadOptions]],
+        start: bytes,
+        scan: Scan,
+        is_late: Callable[[], bool],
     ) -> None:
         self._walks = walks
+        self._is_late = is_late
         self._position = start
         self._moved = False
         self._rolls_up = bool(scan.delimiter)
@@ -203,7 +211,7 @@ class _Reading:
         return chain.from_iterable(self._batches())
 
     def _batches(self) -> Iterator[Sequence[Entry]]:
-        value, unpack = self._value, _U64.unpack_from
+        value, unpack, is_late = self._value, _U64.unpack_from, self._is_late
         for span, family, options in self._walks:
             if span.stop <= self._position:
                 continue
@@ -211,19 +219,24 @@ class _Reading:
             if not self._rolls_up:
                 # One call a row instead of four, but it does not tell why there are no more.
                 items = family.items(from_key=self._position, read_opt=options)
-                rows_left = islice(items, self._rows_max)
+                rows_left, at_once = islice(items, self._rows_max), FIRST_ROWS_AT_ONCE
                 while some := [
                     Entry(key, stored[value], unpack(stored)[0])
-                    for key, stored in islice(rows_left, ROWS_AT_ONCE)
+                    for key, stored in islice(rows_left, at_once)
                 ]:
                     yield some
                     self._position = some[-1].key + b"\0"
+                    if is_late():
+                        raise WorkBounded
+                    at_once = min(2 * at_once, ROWS_AT_ONCE)
             # Sought as often as prefixes are rolled up: a new iterator would take another µs.
             rows = family.iter(options)
             rows.seek(self._position)
             while rows.valid():
                 stored = rows.value()
                 yield (Entry(rows.key(), stored[value], unpack(stored)[0]),)
+                if is_late():
+                    raise WorkBounded
                 if self._moved:
                     self._moved = False
                     rows.seek(self._position)

@@ -45,6 +45,9 @@ from objectd.metadata.taking import Taken
 SKIPPED_KEYS_MAX = 10_000
 """Deleted rows passed (about 1 ms) before a scan first lets the reactor do something else."""
 
+PAGE_SECONDS_MAX = 0.005
+"""A page that takes longer ends early: where few rows are left among very many deleted ones."""
+
 LOOK_PATIENCE = 1
 """Rows may have been put several times before they were deleted."""
 
@@ -186,7 +189,8 @@ class RocksMetadata:
         snapshot = self._durable_state().skipping(SKIPPED_KEYS_MAX << patience)
         if scan.reverse:
             return scan_page(snapshot, scan)
-        page = read_page(snapshot.reading(past), past)
+        late = self._clock.seconds() + PAGE_SECONDS_MAX
+        page = read_page(snapshot.reading(past, lambda: self._clock.seconds() > late), past)
         if past is not scan and page.entries:
             self._emptied.add(past.start, page.entries[0].key)
         return page

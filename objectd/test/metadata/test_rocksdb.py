@@ -26,7 +26,7 @@ from objectd.interfaces import (
 )
 from objectd.metadata import emptied, rocksdb
 from objectd.metadata._rocksdict import Database
-from objectd.metadata._rocksdict_rows import ROWS_AT_ONCE
+from objectd.metadata._rocksdict_rows import FIRST_ROWS_AT_ONCE, ROWS_AT_ONCE
 from objectd.metadata.decisions import Writes
 from objectd.metadata.rocksdb import SKIPPED_KEYS_MAX, Settings, open_store
 from objectd.test.metadata.threads import HandDrivenThread
@@ -120,6 +120,23 @@ class TombstoneTests(SynchronousTestCase):
             token = Token(incarnation, sequence)
             result_of(clock, store.commit(Commit(token, sequence, tuple(commit))))
         self.assertEqual(self.keys_at_once(store), [b"k055"])
+
+    def test_pages_that_take_long_end_early(self) -> None:
+        """Where a page takes long it ends behind some of its rows, and tells that there may be
+        more."""
+        self.patch(rocksdb, "PAGE_SECONDS_MAX", -1)
+        host, clock = make_host(self.mktemp())
+        store = result_of(clock, opened(partial(open_store, Settings()), host))
+        self.addCleanup(lambda: result_of(clock, store.close()))
+        token = Token(result_of(clock, store.begin_incarnation()), 1)
+        keys = [b"k/%03d/" % n for n in range(ROWS_AT_ONCE + 5)]
+        puts = tuple(Put(key, b"") for key in keys)
+        result_of(clock, store.commit(Commit(token, 1, puts)))
+        for prefix, delimiter, rows in ((b"", b"", FIRST_ROWS_AT_ONCE), (b"k/", b"/", 1)):
+            scan = Scan(b"k", b"l", 1000, prefix=prefix, delimiter=delimiter)
+            page = result_of(clock, store.scan(scan))
+            self.assertEqual([entry.key for entry in page.entries], keys[:rows])
+            self.assertTrue(page.more)
 
     def test_look_that_fails(self) -> None:
         """Rows are deleted also where a look at what they leave fails."""
