@@ -114,6 +114,9 @@ class SlowMetadata(MemoryMetadata):
         self.asked: list[Deferred[None]] = []
         self.cancelled = 0
 
+    def known(self, keys: Any) -> None:
+        """Nothing, without waiting."""
+
     async def get(self, keys: Any) -> list[Row | None]:
         waiting: Deferred[None] = Deferred(self._cancel)
         self.asked.append(waiting)
@@ -380,8 +383,11 @@ class FrameTests(SynchronousTestCase):
         """A store that fails in a way of its own is logged, and its asker is not left alone."""
 
         class Broken(MemoryMetadata):
-            async def get(self, keys: Any) -> list[Row | None]:
+            def known(self, keys: Any) -> list[Row | None]:
                 raise RuntimeError("bug")
+
+            async def get(self, keys: Any) -> list[Row | None]:
+                return self.known(keys)
 
         clock = Clock()
         store = RemoteMetadata(MemoryEndpoint(OwnerFactory(Broken()), clock), clock)
