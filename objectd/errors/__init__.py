@@ -87,6 +87,7 @@ from objectd.errors.stores import (
     StoreFailed,
     StoreFull,
     TokenReused,
+    WrittenInPart,
 )
 
 __all__ = [
@@ -162,4 +163,5 @@ __all__ = [
     "VersionNotFound",
     "WrappedKeyDamaged",
     "WriteOffsetInvalid",
+    "WrittenInPart",
 ]

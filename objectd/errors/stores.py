@@ -65,6 +65,11 @@ class AnswerLost(ObjectdError):
     """The store went away before it answered: ask `outcome` before trying again."""
 
 
+class WrittenInPart(AnswerLost):
+    """Of commits that were taken together some are durable and the others refused: each writer
+    finds out by its `outcome`."""
+
+
 class OutcomeUnknown(ObjectdError):
     """A commit was handed in, and nobody can tell whether it was applied."""
 

@@ -62,7 +62,7 @@ class Live:
         self._whole: dict[bytes, Row] = {}
         self._recent: dict[bytes, Row | None] = {}
         self._ahead: dict[bytes, Writes] = {}
-        """Of the keys that are not kept: the last step, not written yet, that changes each."""
+        """Of keys that are not kept for good: the last step, not written yet, that changes each."""
         self._read_whole()
 
     def _read_whole(self) -> None:
@@ -106,9 +106,10 @@ class Live:
         for key, value in writes.puts.items():
             if key[0] in _WHOLE_FAMILIES:
                 whole[key] = Row(value, revision)
-            elif key in recent:
+                continue
+            if key in recent:
                 recent[key] = Row(value, revision)
-            elif ahead:
+            if ahead:
                 self._ahead[key] = writes
 
     def written(self) -> None:
@@ -227,7 +228,7 @@ class _Reading:
                     yield some
                     self._position = some[-1].key + b"\0"
                     if is_late():
-                        raise WorkBounded
+                        break  # what follows knows whether there are more
                     at_once = min(2 * at_once, ROWS_AT_ONCE)
             # Sought as often as prefixes are rolled up: a new iterator would take another µs.
             rows = family.iter(options)
@@ -235,13 +236,13 @@ class _Reading:
             while rows.valid():
                 stored = rows.value()
                 yield (Entry(rows.key(), stored[value], unpack(stored)[0]),)
-                if is_late():
-                    raise WorkBounded
                 if self._moved:
                     self._moved = False
                     rows.seek(self._position)
                 else:
                     rows.next()
+                if rows.valid() and is_late():
+                    raise WorkBounded
             _check_status(rows)
 
     def seek(self, key: bytes) -> None:

@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
-from objectd.errors import AnswerLost, Conflict, ObjectdError, StoreFailed
+from objectd.errors import AnswerLost, Conflict, ObjectdError, StoreFailed, WrittenInPart
 from objectd.interfaces import (
     Append,
     Change,
@@ -101,7 +101,7 @@ class AnnouncedMetadata(ForwardingMetadata):
             self._end(words, changed=True)
 
     def _end_refused(self, failure: Failure, group: Sequence[Collection[int]]) -> Failure:
-        if not failure.check(StoreFailed, AnswerLost):
+        if failure.check(WrittenInPart) or not failure.check(StoreFailed, AnswerLost):
             self._end_all(None, group)
         return failure
 

@@ -41,6 +41,9 @@ OTHER_SYNCS_MAX = 16
 """So many in place in a row that are not quick prove that the disk is not."""
 
 
+_LONG_AGO = float("-inf")
+
+
 class Quickness:
     """Whether the disk is quick enough for the reactor's thread to wait for a sync.
 
@@ -116,7 +119,7 @@ class Flushes(Generic[_S]):
         self._run_in_thread = run_in_thread
         self._clock = clock
         self._processor_waits = processor_waits
-        self._began = self._next_begins = 0.0
+        self._began = self._next_begins = _LONG_AGO
         self._written = False
         self._flushing = False
         self._syncing = False
@@ -219,7 +222,7 @@ class Flushes(Generic[_S]):
     def _pause(self) -> float:
         """How long the next flush waits for others to share it; not twice, and never long,
         whatever the clock says."""
-        next_begins, self._next_begins = self._next_begins, 0.0
+        next_begins, self._next_begins = self._next_begins, _LONG_AGO
         return min(max(next_begins - self._clock.seconds(), 0.0), CROWD_SECONDS_MAX)
 
     def _timed_sync(self) -> float:

@@ -16,9 +16,10 @@ from typing import TypeVar
 
 import attrs
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from objectd.errors import Conflict, ObjectdError, StoreBusy, StoreFailed
+from objectd.errors import Conflict, ObjectdError, StoreBusy, StoreFailed, WrittenInPart
 from objectd.interfaces import (
     Commit,
     Host,
@@ -94,7 +95,7 @@ class RocksMetadata:
         self._database = database
         self._clock = host.clock
         self._durable = database.snapshot()
-        self._taken = Taken(database.live, database.check_room, self._write_all)
+        self._taken = Taken(database.live, database.check_room, self._write)
         self._closed = False
         self._run_in_thread = host.run_in_thread
         self._tidying: Deferred[None] = succeed(None)
@@ -212,6 +213,9 @@ class RocksMetadata:
     def taken(self) -> Deferred[None]:
         try:
             return self._flushes.durable(self._taken.finish())
+        except WrittenInPart as error:
+            known = Failure(error)  # what became of each, and may be told once it is durable
+            return self._flushes.durable().addCallback(lambda _: known)
         except ObjectdError as error:
             return fail(error)
 
@@ -249,7 +253,9 @@ class RocksMetadata:
         try:
             decision = decide(self._database.live)
             if decision.writes is not None:
-                self._write(decision.writes)
+                self._database.check_room(decision.writes)
+                self._database.live.follow(decision.writes, ahead=True)
+                self._write((decision.writes,))
         except Conflict as conflict:
             if not decisions.tells_only(conflict, self._durable):
                 await self._flushes.durable()
@@ -260,21 +266,16 @@ class RocksMetadata:
         await self._flushes.durable()
         return decision.answer
 
-    def _write(self, writes: Writes) -> None:
+    def _write(self, steps: Sequence[Writes]) -> None:
+        """All or none. After `StoreBusy` it was none; if anything else fails, nobody knows."""
         try:
-            self._database.write(writes)
-        except StoreFailed as error:
-            self._flushes.fail(error)
+            self._database.write(steps)
+            self._written(steps)
+        except StoreBusy:
             raise
-        self._written((writes,))
-
-    def _write_all(self, steps: Sequence[Writes]) -> None:
-        try:
-            self._database.write_all(steps)
-        except StoreFailed as error:
+        except Exception as error:
             self._flushes.fail(error)
-            raise
-        self._written(steps)
+            raise StoreFailed(str(error)) from error
 
     def _written(self, steps: Sequence[Writes]) -> None:
         self._flushes.written()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from objectd.errors import AnswerLost, ObjectdError
+from objectd.errors import ObjectdError, StoreBusy, WrittenInPart
 from objectd.interfaces import Commit, EmptyRange
 from objectd.metadata import decisions
 from objectd.metadata._rocksdict_rows import Live
@@ -24,7 +24,8 @@ class Taken:
         check: Callable[[Writes], None],
         write: Callable[[Sequence[Writes]], None],
     ) -> None:
-        """`check` raises where a step may not be written, `write` writes some, all or none."""
+        """`check` raises where a step may not be written. `write` writes some, all or none, and
+        tells `live`; it raises `StoreBusy` where it was none, and `StoreFailed`."""
         self._live = live
         self._check = check
         self._write = write
@@ -58,13 +59,12 @@ class Taken:
         steps, self._steps = self._steps, []
         try:
             self._write(steps)
-        except ObjectdError as error:
-            self._live.refused()
+        except StoreBusy as error:
             # Only if nothing of the group was written may it be said to be refused.
-            lost = AnswerLost(str(error)) if self._is_written_in_part else error
-            self._error = lost
+            self._error = WrittenInPart(str(error)) if self._is_written_in_part else error
+        except ObjectdError as error:
+            self._error = error
         else:
-            self._live.written()
             self._is_written_in_part = True
 
     def finish(self) -> int:

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -132,11 +133,14 @@ class TombstoneTests(SynchronousTestCase):
         keys = [b"k/%03d/" % n for n in range(ROWS_AT_ONCE + 5)]
         puts = tuple(Put(key, b"") for key in keys)
         result_of(clock, store.commit(Commit(token, 1, puts)))
-        for prefix, delimiter, rows in ((b"", b"", FIRST_ROWS_AT_ONCE), (b"k/", b"/", 1)):
+        for prefix, delimiter, rows in ((b"", b"", FIRST_ROWS_AT_ONCE + 1), (b"k/", b"/", 1)):
             scan = Scan(b"k", b"l", 1000, prefix=prefix, delimiter=delimiter)
             page = result_of(clock, store.scan(scan))
             self.assertEqual([entry.key for entry in page.entries], keys[:rows])
             self.assertTrue(page.more)
+            for last in 1, FIRST_ROWS_AT_ONCE:
+                page = result_of(clock, store.scan(structs.replace(scan, start=keys[-last])))
+                self.assertEqual(page.more, delimiter != b"" and last > 1)
 
     def test_look_that_fails(self) -> None:
         """Rows are deleted also where a look at what they leave fails."""
@@ -210,11 +214,13 @@ class LiveRowTests(SynchronousTestCase):
                 seconds=lambda: 0.0,
             )
             for revision, (puts, deletes, ranges, reads) in enumerate(steps, 1):
-                database.write(
-                    Writes(revision, {}, [], [span for span in ranges if span[0] < span[1]])
-                )
-                database.write(Writes(revision, {}, deletes))
-                database.write(Writes(revision, puts))
+                for writes in (
+                    Writes(revision, {}, [], [span for span in ranges if span[0] < span[1]]),
+                    Writes(revision, {}, deletes),
+                    Writes(revision, puts),
+                ):
+                    database.live.follow(writes, ahead=True)
+                    database.write([writes])
                 stored = dict(database.live.rows(b"", b"\xff"))
                 for key in ALL_STORE_KEYS if reads else ():
                     self.assertEqual(database.live.row(key), stored.get(key))

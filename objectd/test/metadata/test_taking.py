@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from objectd.errors import AnswerLost, ObjectdError, StoreBusy
+from objectd.errors import Conflict, ObjectdError, StoreBusy, StoreFailed, WrittenInPart
 from objectd.interfaces import (
     Absent,
     Add,
@@ -31,8 +31,12 @@ from objectd.interfaces import (
     Scan,
     Token,
 )
+from objectd.metadata import _rocksdict_rows
+from objectd.metadata._rocksdict_rows import INCOMPLETE
+from objectd.metadata.announcing import AnnouncedMetadata
 from objectd.metadata.memory import MemoryMetadata
 from objectd.metadata.rocksdb import Settings, open_store
+from objectd.metadata.slots import Slots
 from objectd.model import keys
 from objectd.objects.opening import run_at_once
 
@@ -40,7 +44,10 @@ COUNTER = keys.usage(1, 1, b"n")
 KEYS = (b"l1", b"o1", b"p1")
 """Of families that are kept in memory, that are not, and of both column families."""
 
-_key = st.sampled_from(KEYS)
+RECENT = (b"l2", b"l3", b"l4")
+"""More than are kept at once in these tests."""
+
+_key = st.sampled_from(KEYS + RECENT)
 _change = st.one_of(
     st.builds(Put, _key, st.binary(max_size=2)),
     st.builds(Delete, _key),
@@ -111,10 +118,27 @@ class Stores:
 
 
 class OracleTests(SynchronousTestCase):
+    def test_forgotten_meanwhile(self) -> None:
+        """What one of a group puts holds for those behind it, also where so much is asked for
+        that what was kept is forgotten."""
+        self.patch(_rocksdict_rows, "RECENT_ROWS_MAX", 2)
+        stores = Stores(self)
+        [made] = stores.commits([([Put(RECENT[0], b"old")], [])])
+        [(_, revision)] = stores.carry_out([made])
+        at = At(RECENT[0], cast("int", revision))
+        first, second = ([Absent(key)] for key in RECENT[1:])
+        group = stores.commits(
+            [([Put(RECENT[0], b"new")], [at]), ([], first), ([], second), ([], [at])]
+        )
+        results = dict(stores.carry_out(group))
+        self.assertIsInstance(results[group[-1]], Conflict)
+        stores.run(stores.grouped.close())
+
     @settings(max_examples=25, deadline=None)
     @given(st.lists(_group, max_size=4))
     def test_same(self, groups: list[list[tuple[list[Change], list[Expectation]]]]) -> None:
         """Groups leave the rows, revisions and errors that their commits leave one by one."""
+        self.patch(_rocksdict_rows, "RECENT_ROWS_MAX", 2)
         stores = Stores(self)
         for group in groups:
             for commit, result in stores.carry_out(stores.commits(group)):
@@ -124,20 +148,28 @@ class OracleTests(SynchronousTestCase):
         stores.run(stores.grouped.close())
 
 
+class Stalled:
+    """RocksDB while it is behind with its compactions."""
+
+    def write(self, *args: object) -> None:
+        raise Exception(INCOMPLETE)
+
+
 class FailureTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.stores = Stores(self)
         self.addCleanup(lambda: self.stores.run(self.stores.grouped.close()))
-        self.write_all = self.stores.grouped._database.write_all
+        self.write = self.stores.grouped._database.write
         self.refusals: list[ObjectdError | None] = []
 
-        def write_all(steps: Any) -> None:
+        def write(steps: Any) -> None:
             refusal = self.refusals.pop(0) if self.refusals else None
             if refusal is not None:
+                self.stores.grouped._database.live.refused()
                 raise refusal
-            self.write_all(steps)
+            self.write(steps)
 
-        self.patch(self.stores.grouped._database, "write_all", write_all)
+        self.patch(self.stores.grouped._database, "write", write)
 
     def group(self) -> Deferred[None]:
         """One that is written in two parts, and taken as far as can be."""
@@ -170,8 +202,56 @@ class FailureTests(SynchronousTestCase):
     def test_refused_in_part(self) -> None:
         """If a later part is refused nobody is told that nothing was written."""
         self.refusals = [None, StoreBusy("behind")]
-        self.failureResultOf(self.group(), AnswerLost)
+        self.failureResultOf(self.group(), WrittenInPart)
+        self.assertEqual(self.there(), [b"k1"])
         self.successResultOf(self.stores.grouped.taken())
+
+    def test_words_of_a_part(self) -> None:
+        """The store knows what became of each, so what is kept elsewhere may be kept again."""
+        slots = Slots(bytearray(8 * 64))
+        announced = AnnouncedMetadata(self.stores.grouped, slots)
+        first, second = self.stores.commits(
+            [
+                ([Put(keys.object_(1, b"a"), b"")], []),
+                ([Put(keys.object_(1, b"b"), b"")], [EmptyRange(b"x", b"y")]),
+            ]
+        )
+        self.refusals = [None, StoreBusy("behind")]
+        for commit in (first, second):
+            announced.take(commit)
+        self.assertEqual(sum(word % 2 for word in slots.words), 2)
+        taken = announced.taken()
+        self.stores.clock.advance(1)
+        self.failureResultOf(taken, WrittenInPart)
+        self.assertFalse(any(word % 2 for word in slots.words))
+
+    def test_unexpected(self) -> None:
+        """Whatever else fails, nobody is told that it was done, and the store ends."""
+        for error in (MemoryError(), StoreFailed("broken")):
+            stores = Stores(self)
+
+            def write(steps: Any, error: Exception = error) -> None:
+                raise error
+
+            self.patch(stores.grouped._database, "write", write)
+            for commit in stores.commits(
+                [([Put(b"k1", b"")], []), ([Put(b"k2", b"")], [EmptyRange(b"x", b"y")])]
+            ):
+                stores.grouped.take(commit)
+            self.failureResultOf(stores.grouped.taken(), StoreFailed)
+            self.assertIsInstance(stores.run(stores.grouped.get([b"k1"])), StoreFailed)
+            stores.run(stores.grouped.close())
+
+    def test_state_unknown(self) -> None:
+        """Where a refusal leaves it unknown what there is, the store ends, too."""
+        live = self.stores.grouped._database.live
+
+        def read_whole() -> None:
+            raise StoreFailed("broken")
+
+        self.patch(live, "_read_whole", read_whole)
+        self.patch(self.stores.grouped._database, "_records", Stalled())
+        self.failureResultOf(self.group(), StoreFailed)
 
     def test_deleted_before(self) -> None:
         """What one of a group deletes is not there for those behind it."""
