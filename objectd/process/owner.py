@@ -86,8 +86,9 @@ class OwnerProtocol(Protocol):
             self._log.error("a client of the metadata owner sends nonsense: {error}", error=error)
             self._outbox.send()
             self.transport.loseConnection()
-        if taken:
-            self._await_taken(taken)
+        finally:
+            if taken:
+                self._await_taken(taken)
         self._read_or_wait()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
@@ -159,6 +160,7 @@ class OwnerProtocol(Protocol):
             del self._under_way[request_id]
             if self._connected:
                 self._answer(request_id, refusal)
+        self._read_or_wait()
 
     # Requests
 

@@ -6,7 +6,8 @@ is logged meanwhile by its old interface names the connection. Nothing here is; 
 and Unix sockets run on this reactor too (`objectd.test.functional.test_reactor`), and the
 children of a server whose first process has another reactor than epoll have that one.
 
-Names used of Twisted's `EPollReactor`: `_poller`, `_selectables` and `_doReadOrWrite`.
+Names used of Twisted's `EPollReactor`: `_poller`, `_selectables`, `_doReadOrWrite` and
+`_justStopped`.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class QuietEPollReactor(EPollReactor):
     def doPoll(self, timeout: float | None) -> None:
         if self._ends:
             self._end_turn()
-            timeout = 0 if timeout == 0 else self.timeout()  # a call may be due now
+            is_now = timeout == 0 or self._justStopped
+            timeout = 0 if is_now else self.timeout()  # a call may be due by now
         selectables = self._selectables
         read_or_write: Callable[..., None] = self._doReadOrWrite
         wait_seconds = -1 if timeout is None else timeout
