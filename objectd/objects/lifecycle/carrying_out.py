@@ -295,7 +295,8 @@ class Ledger:
         newest, and what it finds beneath it, which is nothing."""
         start, stop = keys.span(keys.key_versions(key.bucket_id, key.raw))
         page = await self.core.metadata.scan(Scan(start, stop, limit=2, head_bytes=1))
-        if [entry.key for entry in page.entries] != [row_key]:
+        # A page may also end behind the marker because very many deleted rows follow it.
+        if page.more or [entry.key for entry in page.entries] != [row_key]:
             return None
         return CurrentMarker(candidate.head, is_alone=True)
 

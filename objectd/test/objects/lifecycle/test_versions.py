@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from objectd.errors import VersionNotFound
+from objectd.interfaces import Scan, ScanPage
 from objectd.model import keys
 from objectd.objects.lifecycle import candidates
 from objectd.objects.lifecycle.rules import Deed
@@ -55,6 +56,25 @@ class VersionTests(LifecycleCase):
         self.assertEqual(self.run_pass().done, {Deed.DELETE_NONCURRENT: 1})
         self.refused(VersionNotFound, self.store.objects.head("photos", "a", version_id=first))
         self.assertEqual(self.read("a"), b"second")
+
+    def test_marker_before_many_deleted_rows(self) -> None:
+        """A page may end behind a marker without telling whether it is all there is."""
+        version = self.put("a")
+        self.ok(self.store.objects.delete("photos", "a"))
+        self.ok(self.store.objects.delete("photos", "a", version_id=version))
+        self.set_rules(rule(expire_markers=True))
+        self.pass_days(2)
+        scan = self.metadata.scan
+
+        async def ends_early(wanted: Scan) -> ScanPage:
+            page = await scan(wanted)
+            return ScanPage(page.entries, page.more or wanted.limit == 2)
+
+        self.patch(self.metadata, "scan", ends_early)
+        self.assertEqual(self.run_pass().deeds, 0)
+        self.patch(self.metadata, "scan", scan)
+        self.pass_days(1)
+        self.assertEqual(self.run_pass().deeds, 1)
 
     def test_kept(self) -> None:
         """The newest noncurrent versions stay, markers among them counted."""
