@@ -18,7 +18,10 @@ from objectd.errors import (
     ObjectLocked,
     ObjectNotFound,
     OperationAborted,
+    OutcomeUnknown,
     PreconditionFailed,
+    StoreBusy,
+    StoreFull,
 )
 from objectd.model import keys
 from objectd.model.records import Bucket, BucketName, Versioning
@@ -95,6 +98,10 @@ async def delete_all(
             try:
                 done |= await core.writer.transact(partial(_delete, core, bucket, group))
             except (DamagedRecord, OperationAborted) as error:
+                done |= {number: error for number, _, _ in group}
+            except (OutcomeUnknown, StoreBusy, StoreFull) as error:
+                if not done:
+                    raise
                 done |= {number: error for number, _, _ in group}
     return [done[number] for number in range(len(unwanted))]
 

@@ -279,8 +279,9 @@ class Objects:
         after the other.
 
         Returns for each what was done, or why it was not: `PreconditionFailed`,
-        `ObjectNotFound`, `InvalidArgument`, `ObjectLocked`. Raises `BucketNotFound`,
-        `OperationAborted`; then some of them may be deleted.
+        `ObjectNotFound`, `InvalidArgument`, `ObjectLocked`, `DamagedRecord`, `OperationAborted`;
+        where some were deleted before, also `StoreBusy`, `StoreFull` and `OutcomeUnknown`.
+        Raises `BucketNotFound`, and these three where none was.
         """
         if len(unwanted) > DELETE_KEYS_MAX:
             raise InvalidArgument(f"at most {DELETE_KEYS_MAX} keys can be deleted at once")

@@ -13,10 +13,13 @@ from objectd.errors import (
     KeyTooLong,
     MetadataTooLarge,
     ObjectNotFound,
+    StoreBusy,
 )
+from objectd.interfaces import Commit
 from objectd.model.records import Headers, InBlob, InManifest, InRow, Nothing
-from objectd.objects import ids
+from objectd.objects import deleting, ids
 from objectd.objects.settings import DELETE_KEYS_MAX, KEY_BYTES_MAX, METADATA_BYTES_MAX
+from objectd.objects.versions import Deleted
 from objectd.test.objects.cases import LARGE, SETTINGS, StoreCase, begin
 
 INLINE = SETTINGS.inline_bytes_max
@@ -111,6 +114,25 @@ class ObjectTests(StoreCase):
         self.refused(InvalidArgument, work)
         self.ok(self.store.objects.delete_many("photos", longest))
         self.assertEqual(self.ok(self.store.listings.objects("photos")).objects, [])
+
+    def test_delete_some(self) -> None:
+        """Where the store takes no more after some of them, it is told of each; where it takes
+        none, of all."""
+        self.patch(deleting, "DELETED_A_COMMIT", 2)
+        for key in "abc":
+            self.put(key, b"x")
+        commit, room = self.metadata.commit, [True]
+
+        async def busy(wanted: Commit) -> int:
+            if not room:
+                raise StoreBusy("behind")
+            room.pop()
+            return await commit(wanted)
+
+        self.patch(self.metadata, "commit", busy)
+        done = self.ok(self.store.objects.delete_many("photos", ["a", "b", "c"]))
+        self.assertEqual([type(each) for each in done], [Deleted, Deleted, StoreBusy])
+        self.refused(StoreBusy, self.store.objects.delete_many("photos", ["c"]))
 
     def test_keys(self) -> None:
         """Any text of 1 to 1,024 bytes is a key."""
