@@ -18,7 +18,6 @@ from objectd.errors import (
     ObjectLocked,
     ObjectNotFound,
     OperationAborted,
-    OutcomeUnknown,
     PreconditionFailed,
     StoreBusy,
     StoreFull,
@@ -99,7 +98,7 @@ async def delete_all(
                 done |= await core.writer.transact(partial(_delete, core, bucket, group))
             except (DamagedRecord, OperationAborted) as error:
                 done |= {number: error for number, _, _ in group}
-            except (OutcomeUnknown, StoreBusy, StoreFull) as error:
+            except (StoreBusy, StoreFull) as error:
                 if not done:
                     raise
                 done |= {number: error for number, _, _ in group}

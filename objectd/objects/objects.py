@@ -280,8 +280,8 @@ class Objects:
 
         Returns for each what was done, or why it was not: `PreconditionFailed`,
         `ObjectNotFound`, `InvalidArgument`, `ObjectLocked`, `DamagedRecord`, `OperationAborted`;
-        where some were deleted before, also `StoreBusy`, `StoreFull` and `OutcomeUnknown`.
-        Raises `BucketNotFound`, and these three where none was.
+        where some were deleted before, also `StoreBusy` and `StoreFull`. Raises `BucketNotFound`,
+        these two where none was, and `OutcomeUnknown`; then some of them may be deleted.
         """
         if len(unwanted) > DELETE_KEYS_MAX:
             raise InvalidArgument(f"at most {DELETE_KEYS_MAX} keys can be deleted at once")

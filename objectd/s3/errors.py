@@ -69,6 +69,7 @@ CODES: dict[type[ObjectdError], str] = {
     errors.VersionIsDeleteMarker: "MethodNotAllowed",
     errors.VersionNotFound: "NoSuchVersion",
     errors.WriteOffsetInvalid: "InvalidWriteOffset",
+    errors.WrittenInPart: "ServiceUnavailable",
 }
 
 
