@@ -95,7 +95,7 @@ class RocksMetadata:
         self._database = database
         self._clock = host.clock
         self._durable = database.snapshot()
-        self._taken = Taken(database.live, database.check_room, self._write)
+        self._taken = Taken(database.live, database.stage, self._write)
         self._closed = False
         self._run_in_thread = host.run_in_thread
         self._tidying: Deferred[None] = succeed(None)
@@ -207,7 +207,7 @@ class RocksMetadata:
         try:
             self._check()
             return self._taken.take(commit)
-        except Exception:
+        except ObjectdError:
             return None  # `commit` fails in the same way, and tells why
 
     def taken(self) -> Deferred[None]:
@@ -253,8 +253,7 @@ class RocksMetadata:
         try:
             decision = decide(self._database.live)
             if decision.writes is not None:
-                self._database.check_room(decision.writes)
-                self._database.live.follow(decision.writes, ahead=True)
+                self._database.stage(decision.writes)
                 self._write((decision.writes,))
         except Conflict as conflict:
             if not decisions.tells_only(conflict, self._durable):

@@ -21,13 +21,14 @@ class Taken:
     def __init__(
         self,
         live: Live,
-        check: Callable[[Writes], None],
+        stage: Callable[[Writes], None],
         write: Callable[[Sequence[Writes]], None],
     ) -> None:
-        """`check` raises where a step may not be written. `write` writes some, all or none, and
-        tells `live`; it raises `StoreBusy` where it was none, and `StoreFailed`."""
+        """`stage` has `live` follow a step, and raises where it may not be written. `write` writes
+        those that were staged, all or none, and tells `live`; it raises `StoreBusy` where it was
+        none, and `StoreFailed`."""
         self._live = live
-        self._check = check
+        self._stage = stage
         self._write = write
         self._steps: list[Writes] = []
         self._error: ObjectdError | None = None
@@ -36,7 +37,7 @@ class Taken:
 
     def take(self, commit: Commit) -> int | None:
         """The revision of a commit that is in the group now. None if it cannot be: part of the
-        group failed. Raises what `decisions.decide_commit` and `check` raise."""
+        group failed. Raises what `decisions.decide_commit` and `stage` raise."""
         for expectation in commit.expect:
             if type(expectation) is EmptyRange:
                 self.write_out()  # for RocksDB's iterators
@@ -44,9 +45,8 @@ class Taken:
             return None
         revision, writes = decisions.decide_commit(self._live, commit)
         if writes is not None:
-            self._check(writes)
+            self._stage(writes)
             self._steps.append(writes)
-            self._live.follow(writes, ahead=True)
             if writes.deleted_ranges:
                 self.write_out()
         self.commits += 1

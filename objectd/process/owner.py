@@ -129,10 +129,14 @@ class OwnerProtocol(Protocol):
     # Commits in groups
 
     def _take(self, request_id: int, request: Request | Told, taken: dict[int, int]) -> bool:
-        """Whether it is a commit that was taken."""
+        """Whether it is a commit that was taken, or has its answer."""
         if type(request) is not frames.Apply or self._groups is None or request_id == frames.TOLD:
             return False
-        revision = self._groups.take(request.commit)
+        try:
+            revision = self._groups.take(request.commit)
+        except Exception as error:
+            self._answer(request_id, self._refusal(request, error))
+            return True
         if revision is None:
             return False
         taken[request_id] = revision
@@ -165,7 +169,7 @@ class OwnerProtocol(Protocol):
     # Requests
 
     def _begin(self, request_id: int, request: Request) -> None:
-        if type(request) is frames.Get and self._answer_known(request_id, request):
+        if type(request) is frames.Get and self._read(request_id, request):
             return
         work = self._result(request)
         try:
@@ -177,16 +181,16 @@ class OwnerProtocol(Protocol):
         else:
             self._wait(request_id, request, work, waited)
 
-    def _answer_known(self, request_id: int, request: frames.Get) -> bool:
-        """Whether the rows could be told at once, as most can."""
+    def _read(self, request_id: int, request: frames.Get) -> bool:
+        """Whether the rows could be told at once, as most can, or have failed to be read."""
         try:
             rows = self._store.known(request.keys)
-        except Exception:
-            return False  # `get` fails in the same way, and tells why
-        if rows is None:
-            return False
-        self._answer(request_id, frames.Rows(rows))
-        return True
+        except Exception as error:
+            self._answer(request_id, self._refusal(request, error))
+            return True
+        if rows is not None:
+            self._answer(request_id, frames.Rows(rows))
+        return rows is not None
 
     def _wait(self, request_id: int, request: Request, work: _Work, waited: Deferred[Any]) -> None:
         is_read = isinstance(request, frames.Get | Scan | frames.Scans)

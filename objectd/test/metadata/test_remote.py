@@ -396,6 +396,22 @@ class FrameTests(SynchronousTestCase):
         self.failureResultOf(get, AnswerLost)
         self.assertGreater(len(self.flushLoggedErrors(RuntimeError)), 1)
 
+    def test_bugs_in_groups_are_answered(self) -> None:
+        """So is one who commits, and what is read after it is carried out."""
+
+        class Broken(GroupedMetadata):
+            def take(self, commit: Commit) -> int | None:
+                raise RuntimeError("bug")
+
+        clock = Clock()
+        store = RemoteMetadata(MemoryEndpoint(OwnerFactory(Broken()), clock), clock)
+        commit = Deferred.fromCoroutine(store.commit(Commit(Token(1, 1), 1, ())))
+        get = Deferred.fromCoroutine(store.get([b"k"]))
+        clock.pump([0.5] * 4)
+        self.failureResultOf(commit, AnswerLost)
+        self.assertEqual(self.successResultOf(get), [None])
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
     def _across(self, error: Exception) -> ObjectdError:
         answer = frames.decode_answer(frames.encode_message(frames.from_error(error)))
         self.assertIsInstance(answer, frames.Failure)

@@ -219,7 +219,7 @@ class LiveRowTests(SynchronousTestCase):
                     Writes(revision, {}, deletes),
                     Writes(revision, puts),
                 ):
-                    database.live.follow(writes, ahead=True)
+                    database.stage(writes)
                     database.write([writes])
                 stored = dict(database.live.rows(b"", b"\xff"))
                 for key in ALL_STORE_KEYS if reads else ():
