@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
 
 import attrs
 from msgspec import structs
@@ -40,9 +39,6 @@ from objectd.objects.tag_rules import check_bucket_tags
 from objectd.objects.usage import Usage, bucket_usage
 from objectd.objects.writer import Batch
 
-FOUND_MAX = 1024
-"""Buckets of which it is remembered what was found."""
-
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -54,21 +50,12 @@ class BucketPage:
     more: bool
 
 
-class _Found(NamedTuple):
-    """A bucket, and the rows that told of it: those of its name and of its id."""
-
-    row_keys: tuple[bytes, bytes]
-    rows: list[Row]
-    bucket: Bucket
-
-
 @attrs.frozen
 class Buckets:
     """All buckets of a store. Names are unique in the store, not in an account."""
 
     _core: Core
     _names: Remembered[Row, BucketName] = attrs.field(factory=Remembered, init=False)
-    _found: dict[str, _Found] = attrs.field(factory=dict, init=False)
 
     async def create(
         self,
@@ -102,25 +89,12 @@ class Buckets:
 
     async def get(self, name: str) -> Bucket:
         """Raises `BucketNotFound`."""
-        found = self._found.get(name)
-        if found is not None and self._core.metadata.known(found.row_keys) == found.rows:
-            return found.bucket
-        return await self._find_whole(name)
-
-    async def _find_whole(self, name: str) -> Bucket:
-        name_key = keys.bucket_name(name)
-        [name_row] = await self._core.metadata.get([name_key])
-        if name_row is None:
-            raise BucketNotFound(name)
-        key = keys.bucket(self._name_in(name_row).bucket_id)
-        [row] = await self._core.metadata.get([key])
+        found = self.known(name) or await self.named(name)
+        asked = (keys.bucket(found.bucket_id),)
+        [row] = self._core.metadata.known(asked) or await self._core.metadata.get(asked)
         if row is None:
             raise BucketNotFound(name)
-        bucket = self._core.bucket_in(row)
-        if len(self._found) >= FOUND_MAX:
-            del self._found[next(iter(self._found))]
-        self._found[name] = _Found((name_key, key), [name_row, row], bucket)
-        return bucket
+        return self._core.bucket_in(row)
 
     async def id_of(self, name: str) -> int:
         """Raises `BucketNotFound`."""
