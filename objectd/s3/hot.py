@@ -87,21 +87,22 @@ class HotLeaf:
     async def _get(self, plain: Plain, request: HttpRequest) -> Response:
         opened = await self._store.objects.get(plain.bucket, plain.key)
         try:
-            head = await self._head_lines(opened.object, request)
+            found = opened.object
+            head = self._known_lines(found, request) or await self._head_lines(found, request)
         except BaseException:
             opened.close()
             raise
         payload = opened.payload
         if payload is None:
-            return Response(200, (), opened.stream(), opened.object.size_bytes, head=head)
+            return Response(200, (), opened.stream(), found.size_bytes, head=head)
         opened.close()
-        return Response(200, (), payload, opened.object.size_bytes, head=head)
+        return Response(200, (), payload, found.size_bytes, head=head)
 
     async def _head(self, plain: Plain, request: HttpRequest) -> Response:
         found = await self._store.objects.head(plain.bucket, plain.key)
         if found.tail.encryption is not None:
             check_customer_key(found.tail.encryption, None)
-        head = await self._head_lines(found, request)
+        head = self._known_lines(found, request) or await self._head_lines(found, request)
         return Response(200, (), b"", found.size_bytes, head=head)
 
     async def _put(self, plain: Plain, request: HttpRequest, body: VerifiedBody) -> Response:
@@ -172,11 +173,8 @@ class HotLeaf:
         return None if lines is None else self._lines_now(lines, object_, request)
 
     async def _head_lines(self, object_: Object, request: HttpRequest) -> bytes:
-        """The header lines of an object. Raises `ValueError` for one with a header that cannot
-        be one."""
-        known = self._known_lines(object_, request)
-        if known is not None:
-            return known
+        """The header lines of an object of which none are remembered. Raises `ValueError` for
+        one with a header that cannot be one."""
         checksums = _shows_checksums(request)
         lines = None if checksums else plain_lines(object_)
         lasts = True
