@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 READ_BYTES = 64 << 10
 LARGE_READ_BYTES = 1 << 20
 
+NEW_SECONDS = 1.0
+"""How long a new connection has for the head of its request once the site is stopping."""
+
 
 class Phase(Enum):
     """What a connection is doing, and so what its deadline means."""
@@ -178,13 +181,16 @@ class Channel(Protocol):
         self.transport.abortConnection()
 
     def retire(self) -> None:
-        """Close at once if idle, otherwise after the request in flight."""
-        if self._phase is _HEAD and self._unparsed:
-            return  # its answer will be the last: the site is stopping
-        if self._phase in (_IDLE, _HEAD):
+        """Close at once if idle, otherwise after the request in flight. The first of a new
+        connection is as good as in flight: few clients connect without one, and none expects
+        to be left before it."""
+        if self._phase is _IDLE:
             self.lose_connection()
-        else:
+        elif self._phase is not _HEAD:
             self.persistent = False
+        elif not self._unparsed:
+            self._wait(NEW_SECONDS)
+        # the answer to a head will be the last: the site is stopping
 
     def _wait(self, seconds: float) -> None:
         self.expires = self.site.clock.seconds() + seconds

@@ -63,14 +63,33 @@ class StopTests(SynchronousTestCase):
         self.successResultOf(self.stop(self.server(memory_site(Scripted(echo)))))
 
     def test_idle_connections_close_at_once(self) -> None:
-        """New ones, and those between two requests."""
+        """Those between two requests."""
         site = memory_site(Scripted(echo))
-        new, kept = Connection(site), Connection(site)
+        kept = Connection(site)
         kept.send(get())
         stopped = self.stop(self.server(site))
-        new.run()
         kept.run()
-        self.assertEqual((new.closed, kept.closed), (True, True))
+        self.assertTrue(kept.closed)
+        self.successResultOf(stopped)
+
+    def test_first_request_is_served(self) -> None:
+        """Who connected just before the stop has its request on its way, and is answered."""
+        site = memory_site(Scripted(echo))
+        new = Connection(site)
+        stopped = self.stop(self.server(site))
+        new.advance(0.9)
+        new.send(get())
+        [response] = new.responses()
+        self.assertEqual((response.status, response.header(b"connection")), (200, b"close"))
+        self.successResultOf(stopped)
+
+    def test_first_request_never_comes(self) -> None:
+        """A new connection on which nothing comes is soon closed without a word."""
+        site = memory_site(Scripted(echo))
+        new = Connection(site)
+        stopped = self.stop(self.server(site))
+        new.advance(1.5)
+        self.assertEqual((new.closed, new.received), (True, b""))
         self.successResultOf(stopped)
 
     def test_requests_in_flight_are_answered(self) -> None:
