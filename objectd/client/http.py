@@ -83,14 +83,16 @@ class Http:
         for name, value in request.headers:
             if name != b"host":
                 fields.addRawHeader(name, value)
-        answer = self._treq.request(
-            request.method,
-            _Uri.from_text((origin + request.target).decode()),
-            headers=fields,
-            data=producer,
-            allow_redirects=False,
-            unbuffered=True,
-            reactor=self._clock,  # type: ignore[arg-type]  # a clock is all that it is used as
+        answer = _cancellable(
+            self._treq.request(
+                request.method,
+                _Uri.from_text((origin + request.target).decode()),
+                headers=fields,
+                data=producer,
+                allow_redirects=False,
+                unbuffered=True,
+                reactor=self._clock,  # type: ignore[arg-type]  # a clock is all that it is used as
+            )
         )
         watch.start(answer.cancel)
         try:
@@ -139,6 +141,23 @@ class _Verbatim:
             headers.removeHeader(b"Accept-Encoding")
         answer: Deferred[IResponse] = self._agent.request(method, uri, headers, bodyProducer)
         return answer.addCallback(_hide_encoding)
+
+
+def _cancellable(answer: Deferred[IResponse]) -> Deferred[IResponse]:
+    """The same answer, which ends in `CancelledError` when it is cancelled. Twisted's own ends
+    in what that does to the stage that it is in: a host that is not found, a lost connection."""
+
+    def cancel(told: Deferred[IResponse]) -> None:
+        told.errback(CancelledError())
+        answer.cancel()
+
+    def tell(result: IResponse | Failure) -> None:
+        if not told.called:
+            told.callback(cast("IResponse", result))
+
+    told: Deferred[IResponse] = Deferred(cancel)
+    answer.addBoth(tell)
+    return told
 
 
 def _hide_encoding(response: IResponse) -> IResponse:

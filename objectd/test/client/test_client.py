@@ -322,7 +322,7 @@ class _Broken:
 
 @implementer(IAgent)
 class _Silent:
-    """An agent whose requests are never answered."""
+    """An agent whose requests are never answered. Cancelled, it says so in Twisted's words."""
 
     cancelled = 0
 
@@ -333,8 +333,9 @@ class _Silent:
         headers: Headers | None = None,
         bodyProducer: IBodyProducer | None = None,
     ) -> Deferred[IResponse]:
-        def cancel(_: object) -> None:
+        def cancel(answer: Deferred[IResponse]) -> None:
             self.cancelled += 1
+            answer.errback(ResponseNeverReceived([Failure(CancelledError())]))
 
         return Deferred(cancel)
 
