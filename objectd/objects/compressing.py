@@ -70,6 +70,7 @@ class CompressingWriter:
         await self._started().seal(identity)
 
     async def abort(self) -> None:
+        self._compressor.rest()  # is held no longer than this
         if self._inner is not None:
             await self._inner.abort()
 

@@ -205,9 +205,8 @@ class Intake:
                 await tee.put(piece, held_bytes_max=self._held_bytes_max())
                 del piece  # it is stored long before a slow client has sent the next
             await tee.drain()
-        except BaseException:
+        finally:
             tee.stop()
-            raise
 
     def _hashing(self, update: Callable[[Sequence[bytes]], None]) -> Consumer:
         run_in_thread = in_line(self._run_in_thread)

@@ -44,8 +44,9 @@ class Tee:
         await self._until_held(0)
 
     def stop(self) -> None:
-        """Hand on no more. A consumer that is at work has its wait cancelled."""
-        for branch in self._branches:
+        """Hand on no more, for good. A consumer that is at work has its wait cancelled."""
+        branches, self._branches = self._branches, []  # which know of this, and hold much
+        for branch in branches:
             branch.stop()
 
     async def _until_held(self, bytes_max: int) -> None:

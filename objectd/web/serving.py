@@ -117,6 +117,7 @@ class Exchange:
         finally:
             if self._outflow is not None:
                 self._outflow.close()
+                self._outflow = None
             if self._response is not None:
                 self._response.close()
             self.site.log_request(self._event())

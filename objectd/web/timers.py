@@ -53,6 +53,14 @@ class Sweep:
             connection.out_of_time()
 
 
+def _nobody() -> None:
+    """Is told of what nobody waits for any more."""
+
+
+def _nothing() -> int:
+    return 0
+
+
 class Deadline:
     """A point in time after which `expired` is called, cheap to move.
 
@@ -77,8 +85,9 @@ class Deadline:
         self._at = None
 
     def stop(self) -> None:
-        """Clear it, and leave nothing in the reactor."""
+        """Clear it for good: nothing is left in the reactor, nor known of who is told."""
         self._at = None
+        self._expired = _nobody
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -123,7 +132,10 @@ class Progress:
         self._deadline.clear()
 
     def stop(self) -> None:
+        """For good. Whoever was watched and who was told know of this, and would else be a cycle
+        that holds a whole request until the garbage collector comes."""
         self._deadline.stop()
+        self._moved_bytes, self._stalled = _nothing, _nobody
 
     def _window_ended(self) -> None:
         if self._moved_bytes() - self._moved_bytes_before < self._window_bytes:
