@@ -13,7 +13,7 @@ from twisted.python import usage
 from typing_extensions import override
 
 from objectd.errors import ConfigurationInvalid
-from objectd.process.running import die_of_the_next_signal, freeze
+from objectd.process.running import die_of_the_next_signal, spare_collections
 from objectd.service import make_service, reload_on_hangup
 from objectd.service.lifecycle import ObjectdService, Surroundings
 from objectd.settings import Source
@@ -72,7 +72,7 @@ def makeService(options: Options) -> ObjectdService:  # noqa: N802 - Twisted's n
             environment=os.environ,
             announce=announce,
             end=end,
-            ready=freeze,
+            ready=spare_collections,
             log_lines=lambda lines: _log.info("{lines}", lines=lines),
         ),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import click
 from twisted.internet import reactor as installed
 
-from objectd.process.running import die_of_the_next_signal, freeze, log_to_stderr
+from objectd.process.running import die_of_the_next_signal, log_to_stderr, spare_collections
 from objectd.service import make_service, reload_on_hangup
 from objectd.service.lifecycle import Surroundings
 from objectd.settings import Configuration, Source
@@ -42,7 +42,7 @@ def run_server(configuration: Configuration, source: Source, data_directory: Pat
             environment=os.environ,
             announce=click.echo,
             end=end,
-            ready=freeze,
+            ready=spare_collections,
         ),
     )
     log_to_stderr()

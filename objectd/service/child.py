@@ -23,7 +23,7 @@ from typing_extensions import override
 from objectd.config import ConfigurationFile
 from objectd.process import control
 from objectd.process.control import Announce, Begin, Command, Commands, Failed, tell
-from objectd.process.running import freeze, log_to_stderr
+from objectd.process.running import log_to_stderr, spare_collections
 from objectd.service.lifecycle import ObjectdService, Surroundings, is_for_operators
 from objectd.settings import configuration_of
 
@@ -49,7 +49,7 @@ class ChildService(ObjectdService):
                 environment=os.environ,
                 announce=lambda line: tell(Announce(line)),
                 end=end,
-                ready=freeze,
+                ready=spare_collections,
             )
         )
         self._told = begin
