@@ -26,7 +26,6 @@ from objectd.model.records import (
     Bucket,
     Checksum,
     InBlob,
-    Incompatible,
     InRow,
     JournalKind,
     Nothing,
@@ -155,9 +154,7 @@ class Copies:
         if source == target and not source_version and not is_changed:
             raise InvalidOperation(_TO_ITSELF)
         key = key_bytes(target.key)
-        kept = self._core.classes.named(own.storage_class)
-        if not kept.is_plain:
-            await features.ensure(self._core, Incompatible.STORAGE_CLASSES)
+        kept = await features.class_named(self._core, own.storage_class)
         place = await self._buckets.get(target.bucket)
         if own.lock is not None:
             own = attrs.evolve(own, lock=await new_lock(self._core, place, own.lock))
@@ -203,8 +200,7 @@ class Copies:
         algorithm = copying.algorithm or (checksums[0].algorithm if checksums else "")
         sealed = None
         if copying.wanted is not None:
-            await features.ensure(core, Incompatible.ENCRYPTION)
-            sealed = await core.encryptions.new(copying.wanted, place, copying.key.decode())
+            sealed = await features.new_sealed(core, copying.wanted, place, copying.key.decode())
         ingested = await core.intake.take(
             opened.stream(),
             Declared(kept=algorithm),

@@ -8,8 +8,11 @@ from objectd.errors import DamagedRecord
 from objectd.interfaces import At
 from objectd.model import keys
 from objectd.model.codec import decode, encode
-from objectd.model.records import Format, Incompatible
+from objectd.model.records import Bucket, Format, Incompatible
+from objectd.objects.classes import StorageClass
 from objectd.objects.core import Core
+from objectd.objects.encryption import EncryptionWanted
+from objectd.objects.sealing import Sealed
 from objectd.objects.shield import shield
 from objectd.objects.writer import Batch
 
@@ -20,6 +23,20 @@ async def ensure(core: Core, feature: Incompatible) -> None:
     if feature not in core.features:
         await shield(core.writer.transact(lambda batch: use(core, batch, feature)))
         core.features.add(feature)
+
+
+async def class_named(core: Core, name: str) -> StorageClass:
+    """The storage class for what is to be kept. Raises `UnknownStorageClass`, and as `ensure`."""
+    named = core.classes.named(name)
+    if not named.is_plain:
+        await ensure(core, Incompatible.STORAGE_CLASSES)
+    return named
+
+
+async def new_sealed(core: Core, wanted: EncryptionWanted, place: Bucket, key: str) -> Sealed:
+    """What encrypts bytes that are to be stored. Raises as `Encryptions.new` and `ensure`."""
+    await ensure(core, Incompatible.ENCRYPTION)
+    return await core.encryptions.new(wanted, place, key)
 
 
 async def use(core: Core, batch: Batch, feature: Incompatible) -> None:

@@ -22,7 +22,6 @@ from objectd.model.records import (
     Bucket,
     BucketName,
     Headers,
-    Incompatible,
     InRow,
     JournalKind,
     Nothing,
@@ -118,15 +117,12 @@ class Objects:
             lock = await new_lock(self._core, place, lock)
         if lock is not None or place.default_retention is not None:
             declared.require_for_lock("Put Object")
-        kept = self._core.classes.named(storage_class)
-        if not kept.is_plain:
-            await features.ensure(self._core, Incompatible.STORAGE_CLASSES)
+        kept = await features.class_named(self._core, storage_class)
         sealed: Sealed | None = None
         if encryption is not None or place.encryption is not None:
             wanted = wanted_in(place, encryption)
             if wanted is not None:
-                await features.ensure(self._core, Incompatible.ENCRYPTION)
-                sealed = await self._core.encryptions.new(wanted, place, key)
+                sealed = await features.new_sealed(self._core, wanted, place, key)
         if conditions:
             (await read_current(self._core, place, raw_key)).check(conditions, bucket)
         data = body if isinstance(body, bytes) else whole()

@@ -31,7 +31,6 @@ from objectd.model.records import (
     Encryption,
     Headers,
     InBlob,
-    Incompatible,
     Part,
     Source,
     Upload,
@@ -133,14 +132,11 @@ class Uploads:
         place = await self._buckets.get(bucket)
         if lock is not None:
             lock = await new_lock(self._core, place, lock)
-        kept = self._core.classes.named(storage_class)
-        if not kept.is_plain:
-            await features.ensure(self._core, Incompatible.STORAGE_CLASSES)
+        kept = await features.class_named(self._core, storage_class)
         wanted = wanted_in(place, encryption)
         sealed = None
         if wanted is not None:
-            await features.ensure(self._core, Incompatible.ENCRYPTION)
-            sealed = await self._core.encryptions.new(wanted, place, key)
+            sealed = await features.new_sealed(self._core, wanted, place, key)
         upload = Upload(
             state=UploadState.OPEN,
             upload=self._core.ids.uid(),
