@@ -199,9 +199,10 @@ class Intake:
 
     async def _spread(self, pieces: _Pieces, writer: IBlobWriter, digests: Digests) -> None:
         """Hash and write all that is left of a body, side by side."""
-        tee = Tee(_writing(writer), *map(self._hashing, digests.apart()))
+        tee = Tee(_writing(writer), *map(self._hashing, digests.slow()))
         try:
             while piece := await pieces.read(self._piece_bytes()):
+                digests.update_quick(piece)
                 await tee.put(piece, held_bytes_max=self._held_bytes_max())
                 del piece  # it is stored long before a slow client has sent the next
             await tee.drain()
