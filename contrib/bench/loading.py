@@ -5,9 +5,9 @@
 
 Writes through the library, as the only process that has the data directory open: stop a
 server first. Object n has the key `even/NNNNN/n` or `odd/NNNNN/n` (`key` below), so that each
-half is a prefix, with a thousand objects below each of its own. Run again it goes on, with
---first. Prints objects per second and processor time; `objectd check` finds nothing wrong
-with what it leaves.
+half is a prefix, with a thousand objects (--below) below each of its own. Run again it goes on,
+with --first, or fills another bucket. Prints objects per second and processor time; `objectd
+check` finds nothing wrong with what it leaves.
 """
 
 from __future__ import annotations
@@ -25,17 +25,19 @@ from objectd.objects import open_directory
 from objectd.objects.loading import SmallObject
 
 OBJECTS_A_LINE = 250_000
+OBJECTS_BELOW = 1000
 _PRIME = 2_147_483_647
 
 
-def key(number: int) -> str:
+def key(number: int, below: int = OBJECTS_BELOW) -> str:
     half = "even" if number % 2 == 0 else "odd"
-    return f"{half}/{number // 2000:05}/{number:010}"
+    return f"{half}/{number // (2 * below):05}/{number:010}"
 
 
-def small_object(number: int, size_bytes: int) -> SmallObject:
+def small_object(number: int, size_bytes: int, below: int) -> SmallObject:
     """Its bytes are its own, so that its ETag is."""
-    return SmallObject(key(number), (b"%016d" % number * (size_bytes // 16 + 1))[:size_bytes])
+    content = b"%016d" % number * (size_bytes // 16 + 1)
+    return SmallObject(key(number, below), content[:size_bytes])
 
 
 def numbers(first: int, objects: int, *, shuffled: bool) -> Iterator[int]:
@@ -55,9 +57,8 @@ async def load(reactor: object, options: argparse.Namespace) -> None:
         while done < options.objects:
             began, used = time.monotonic(), time.process_time()
             count = min(OBJECTS_A_LINE, options.objects - done)
-            await store.loads.put_all(
-                options.bucket, (small_object(next(chosen), options.bytes) for _ in range(count))
-            )
+            some = (small_object(next(chosen), options.bytes, options.below) for _ in range(count))
+            await store.loads.put_all(options.bucket, some)
             done += count
             seconds, used = time.monotonic() - began, time.process_time() - used
             print(
@@ -77,6 +78,9 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=1_000_000)
     parser.add_argument("--first", type=int, default=0, help="the number of the first object")
     parser.add_argument("--bytes", type=int, default=16, help="of each object (default: 16)")
+    parser.add_argument(
+        "--below", type=int, default=OBJECTS_BELOW, help="objects a prefix (default: 1000)"
+    )
     parser.add_argument("--bucket", default="loaded")
     parser.add_argument("--shuffled", action="store_true", help="not in the order of their keys")
     options = parser.parse_args()

@@ -2,10 +2,11 @@
 
     python contrib/bench/scale.py /srv/bench --objects 10000000
 
-Fills `/srv/bench/data` as `loading.py` does, unless it is there, then serves it: how soon it
-answers, also after `kill -9`; GETs of random keys, more than the workers keep; pages of a listing
-and of one with a delimiter; memory of the processes, and the metadata's size on the disk. CPU is
-that of all processes of the server.
+Fills `/srv/bench/data` as `loading.py` does, unless it is there, and compacts its metadata, then
+serves it: how soon it answers, also after `kill -9`; GETs of random keys, more than the workers
+keep; pages of a listing of half of all, and of one with a delimiter, each beside the same page of
+a bucket of which half is 10,000; memory of the processes, and the metadata's size on the disk. CPU
+is that of all processes of the server.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
+import attrs
 import s3bench
 from idle import tree_rss_bytes
 from loading import key
+from rocksdict import Rdict
 from servers import Server, running_objectd
 
 from objectd.auth.signing import KeyPair, presigned
@@ -34,10 +37,58 @@ from objectd.objects.store import wall_clock_us
 from objectd.protocol.messages import HttpRequest
 
 HERE = Path(__file__).parent
-BUCKET = "loaded"
 KEYS = 100_000
 PAGES = 200
+PAGE_ENTRIES = 1000
 EXPIRES_SECONDS = 86_400
+
+
+@attrs.frozen
+class Filled:
+    """A bucket, as `loading.py` fills it."""
+
+    bucket: str
+    objects: int
+    below: int
+
+    def load(self, data: Path, object_bytes: int) -> None:
+        loading = [sys.executable, HERE / "loading.py", data, "--shuffled"]
+        loading += [f"--{name}={value}" for name, value in attrs.asdict(self).items()]
+        subprocess.run([*loading, f"--bytes={object_bytes}"], check=True)
+
+    def gets(self) -> list[str]:
+        chosen = (random.randrange(self.objects) for _ in range(KEYS))
+        return [f"/{self.bucket}/{key(number, self.below)}" for number in chosen]
+
+    def pages(self) -> list[str]:
+        """Of keys, from anywhere in the half of all that lies below `even/`."""
+        starts = self.objects // 2 - PAGE_ENTRIES
+        chosen = (2 * random.randrange(starts) for _ in range(PAGES))
+        return [f"{self._page()}&start-after={key(number, self.below)}" for number in chosen]
+
+    def prefix_pages(self) -> list[str]:
+        """Of the common prefixes there."""
+        starts = self.objects // (2 * self.below) - PAGE_ENTRIES + 1
+        chosen = (2 * self.below * random.randrange(starts) for _ in range(PAGES))
+        first = (key(number, self.below).rpartition("/")[0] for number in chosen)
+        return [f"{self._page()}&delimiter=/&start-after={prefix}" for prefix in first]
+
+    def _page(self) -> str:
+        return f"/{self.bucket}?list-type=2&max-keys={PAGE_ENTRIES}&prefix=even/"
+
+
+SMALL = Filled("small", 20_000, below=10)
+"""Of which half is 10,000 keys below a thousand prefixes."""
+
+
+def compact(metadata: Path) -> None:
+    """What a server does by itself, in time."""
+    records = Rdict(str(metadata))
+    for name in Rdict.list_cf(str(metadata)):
+        family = records.get_column_family(name)
+        family.compact_range(None, None)
+        family.close()
+    records.close()
 
 
 def signed_target(server: Server, target: str) -> str:
@@ -66,40 +117,41 @@ end
 """Reads its targets from a file: a script itself can hold far fewer."""
 
 
-def measure(server: Server, what: str, targets: Sequence[str], options: Any) -> None:
+def measure(server: Server, what: str, targets: Sequence[str], options: Any) -> float:
+    """Print what they cost; tells the milliseconds of CPU each."""
     with tempfile.TemporaryDirectory() as directory:
         listed, script = Path(directory, "targets"), Path(directory, "script.lua")
         listed.write_text("".join(signed_target(server, target) + "\n" for target in targets))
         script.write_text(SCRIPT % listed)
         found = s3bench.run_small(server, str(script), options)
     print(
-        f"{what:22s} {found['rate']:9.1f} req/s  p50 {found['p50']:7.2f}  "
+        f"{what:32s} {found['rate']:9.1f} req/s  p50 {found['p50']:7.2f}  "
         f"p99 {found['p99']:7.2f} ms  errors {found['errors']:.0f}  cpu {found['cpu']:.3f} ms/req",
         flush=True,
     )
+    return float(found["cpu"])
 
 
-def workloads(objects: int) -> dict[str, list[str]]:
-    """The targets of each; small ones are the same over 10,000 objects and over half of all."""
-    random.seed(1)
-    some = [key(random.randrange(objects)) for _ in range(KEYS)]
-    starts = [key(2 * random.randrange(objects // 2 - 2000)) for _ in range(PAGES)]
-    page = f"/{BUCKET}?list-type=2&max-keys=1000"
-    return {
-        "get": [f"/{BUCKET}/{name}" for name in some],
-        "page": [f"{page}&start-after={start}" for start in starts],
-        "page of prefixes": [f"{page}&prefix=even/&delimiter=/"],
-    }
+def measure_beside(
+    server: Server, what: str, small: Sequence[str], big: Sequence[str], options: Any
+) -> None:
+    """The same pages of two buckets, one right after the other."""
+    few = measure(server, f"{what}, of 10,000", small, options)
+    many = measure(server, f"{what}, of half of all", big, options)
+    print(f"{what} of many keys costs {many / few:.2f} times what it does of few", flush=True)
 
 
-def serve(options: Any) -> None:
+def serve(big: Filled, options: Any) -> None:
     """Measure a server, and end it without a word."""
     began = time.perf_counter()
     with running_objectd(options.directory) as server:
         urlopen(f"{server.url}/-/health/ready").close()
         print(f"answers after {time.perf_counter() - began:.2f} s", flush=True)
-        for what, targets in workloads(options.objects).items():
-            measure(server, what, targets, options)
+        random.seed(1)
+        measure(server, "get", big.gets(), options)
+        measure_beside(server, "page", SMALL.pages(), big.pages(), options)
+        prefixes = SMALL.prefix_pages(), big.prefix_pages()
+        measure_beside(server, "page of prefixes", *prefixes, options)
         print(f"processes take {tree_rss_bytes(server.pid) >> 20} MiB, counting shared pages anew")
         os.kill(server.pid, signal.SIGKILL)
 
@@ -109,19 +161,20 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("directory", type=Path)
-    parser.add_argument("--objects", type=int, default=1_000_000)
+    parser.add_argument("--objects", type=int, default=2_000_000, help="at least 2,000,000")
     parser.add_argument("--bytes", type=int, default=16, help="of each object (default: 16)")
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=32)
     options = parser.parse_args()
-    data = options.directory / "data"
+    data, big = options.directory / "data", Filled("loaded", options.objects, below=1000)
     if not data.exists():
-        loading = [sys.executable, HERE / "loading.py", data, f"--objects={options.objects}"]
-        subprocess.run([*loading, f"--bytes={options.bytes}", "--shuffled"], check=True)
+        big.load(data, options.bytes)
+        SMALL.load(data, options.bytes)
+        compact(data / "metadata")
     size_bytes = sum(file.stat().st_size for file in (data / "metadata").rglob("*"))
     print(f"{size_bytes / options.objects:.0f} bytes of metadata an object")
     for _ in range(2):  # the second time after kill -9
-        serve(options)
+        serve(big, options)
 
 
 if __name__ == "__main__":
