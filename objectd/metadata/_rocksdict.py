@@ -38,6 +38,9 @@ FREE_BYTES_KNOWN_SECONDS = 0.02
 """How long the disk's free space is taken for the same: it takes a disk of 1 GB/s longer to
 write the 32 MiB that are kept back at least."""
 _U64 = struct.Struct(">Q")
+_INDEX_RESTART_INTERVAL = 8
+"""Keys of an index block of which the first is whole. With one of one the index is twice as large,
+and of 2 million rows a seek takes 0.4 µs more for what is not in the processor's caches."""
 _BLOB_BYTES_MIN = 1 << 10
 """Smaller payloads stay in the tables, whose blocks are cached and compressed."""
 
@@ -196,6 +199,7 @@ def _options(cache: Cache) -> Options:
     tables = BlockBasedOptions()
     tables.set_block_cache(cache)
     tables.set_bloom_filter(10, False)
+    tables.set_index_block_restart_interval(_INDEX_RESTART_INTERVAL)
     options = Options(raw_mode=True)
     options.set_block_based_table_factory(tables)
     return options

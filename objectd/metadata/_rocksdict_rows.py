@@ -13,7 +13,7 @@ from objectd.errors import StoreFailed
 from objectd.interfaces import Entry, Row, Scan
 from objectd.metadata.decisions import Writes
 from objectd.metadata.limits import FIRST_KEY
-from objectd.metadata.scanning import Reading, WorkBounded
+from objectd.metadata.scanning import WorkBounded, rolled_up
 from objectd.model import keys
 
 INCOMPLETE = "Result incomplete"
@@ -170,16 +170,17 @@ class Snapshot:
             family = self._payloads if span.is_payload else self._records
             yield from _walk(family, span, self._options(), reverse=reverse)
 
-    def reading(self, scan: Scan, is_late: Callable[[], bool]) -> Reading:
-        """What a scan that is not `reverse` reads. It raises `WorkBounded`, too, when it has
-        found some rows and it `is_late`."""
-        start = max(scan.start, FIRST_KEY)
-        walks = []
-        for span in spans(start, scan.stop):
+    def entries(self, scan: Scan, is_late: Callable[[], bool]) -> Iterator[Entry]:
+        """All of a scan that is not `reverse`. Raises `WorkBounded`, too, when some were found
+        and it `is_late`."""
+        reading = _Reading(scan, is_late)
+        batches = []
+        for span in spans(max(scan.start, FIRST_KEY), scan.stop):
             options = self._options()
             options.set_iterate_upper_bound(span.stop)
-            walks.append((span, self._payloads if span.is_payload else self._records, options))
-        return _Reading(walks, start, scan, is_late)
+            family = self._payloads if span.is_payload else self._records
+            batches.append(reading.batches(span, family, options))
+        return chain.from_iterable(chain.from_iterable(batches))
 
     def _options(self) -> ReadOptions:
         options = ReadOptions()
@@ -191,63 +192,58 @@ class _Reading:
     """Reads a page with the few calls that it takes: 0.4 µs a row, where `rows` and entries made
     of them take 1.6."""
 
-    def __init__(
-        self,
-        walks: Sequence[tuple[Span, Any, ReadOptions]],
-        start: bytes,
-        scan: Scan,
-        is_late: Callable[[], bool],
-    ) -> None:
-        self._walks = walks
+    def __init__(self, scan: Scan, is_late: Callable[[], bool]) -> None:
+        self._scan = scan
         self._is_late = is_late
-        self._position = start
-        self._moved = False
-        self._rolls_up = bool(scan.delimiter)
         # Made once: making a slice takes longer than cutting with it.
         stop = None if scan.head_bytes is None else _U64.size + scan.head_bytes
         self._value = slice(_U64.size, stop)
-        self._rows_max = scan.limit + 1
 
-    def __iter__(self) -> Iterator[Entry]:
-        return chain.from_iterable(self._batches())
+    def batches(self, span: Span, family: Any, options: ReadOptions) -> Iterator[Sequence[Entry]]:
+        """What lies in one column family."""
+        if self._scan.delimiter:
+            return self._rolled_up(span, family, options)
+        return self._rows(span, family, options)
 
-    def _batches(self) -> Iterator[Sequence[Entry]]:
+    def _rolled_up(
+        self, span: Span, family: Any, options: ReadOptions
+    ) -> Iterator[Sequence[Entry]]:
+        # Sought as often as prefixes are rolled up: a new iterator would take another µs.
+        rows = family.iter(options)
+        rows.seek(span.start)
+        found = rolled_up(rows, lambda key: self._entry(key, rows.value()), self._scan)
+        while some := list(islice(found, FIRST_ROWS_AT_ONCE)):
+            yield some
+            if self._is_late() and next(found, None):
+                raise WorkBounded
+        _check_status(rows)
+
+    def _rows(self, span: Span, family: Any, options: ReadOptions) -> Iterator[Sequence[Entry]]:
         value, unpack, is_late = self._value, _U64.unpack_from, self._is_late
-        for span, family, options in self._walks:
-            if span.stop <= self._position:
-                continue
-            self._position = max(span.start, self._position)
-            if not self._rolls_up:
-                # One call a row instead of four, but it does not tell why there are no more.
-                items = family.items(from_key=self._position, read_opt=options)
-                rows_left, at_once = islice(items, self._rows_max), FIRST_ROWS_AT_ONCE
-                while some := [
-                    Entry(key, stored[value], unpack(stored)[0])
-                    for key, stored in islice(rows_left, at_once)
-                ]:
-                    yield some
-                    self._position = some[-1].key + b"\0"
-                    if is_late():
-                        break  # what follows knows whether there are more
-                    at_once = min(2 * at_once, ROWS_AT_ONCE)
-            # Sought as often as prefixes are rolled up: a new iterator would take another µs.
-            rows = family.iter(options)
-            rows.seek(self._position)
-            while rows.valid():
-                stored = rows.value()
-                yield (Entry(rows.key(), stored[value], unpack(stored)[0]),)
-                if self._moved:
-                    self._moved = False
-                    rows.seek(self._position)
-                else:
-                    rows.next()
-                if rows.valid() and is_late():
-                    raise WorkBounded
-            _check_status(rows)
+        position = span.start
+        # One call a row instead of four, but it does not tell why there are no more.
+        items = family.items(from_key=position, read_opt=options)
+        rows_left, at_once = islice(items, self._scan.limit + 1), FIRST_ROWS_AT_ONCE
+        while some := [
+            Entry(key, stored[value], unpack(stored)[0])
+            for key, stored in islice(rows_left, at_once)
+        ]:
+            yield some
+            position = some[-1].key + b"\0"
+            if is_late():
+                break  # what follows knows whether there are more
+            at_once = min(2 * at_once, ROWS_AT_ONCE)
+        rows = family.iter(options)
+        rows.seek(position)
+        while rows.valid():
+            yield (self._entry(rows.key(), rows.value()),)
+            rows.next()
+            if rows.valid() and is_late():
+                raise WorkBounded
+        _check_status(rows)
 
-    def seek(self, key: bytes) -> None:
-        self._position = key
-        self._moved = True
+    def _entry(self, key: bytes, stored: bytes) -> Entry:
+        return Entry(key, stored[self._value], _U64.unpack_from(stored)[0])
 
 
 def _walk(

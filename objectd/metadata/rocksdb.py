@@ -191,7 +191,7 @@ class RocksMetadata:
         if scan.reverse:
             return scan_page(snapshot, scan)
         late = self._clock.seconds() + PAGE_SECONDS_MAX
-        page = read_page(snapshot.reading(past, lambda: self._clock.seconds() > late), past)
+        page = read_page(snapshot.entries(past, lambda: self._clock.seconds() > late), past)
         if past is not scan and page.entries:
             self._emptied.add(past.start, page.entries[0].key)
         return page

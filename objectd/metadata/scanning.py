@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Protocol
 
-from objectd.interfaces import KEY_BYTES_MAX, SCANS_MAX, Entry, Scan, ScanPage
+from objectd.interfaces import KEY_BYTES_MAX, SCANS_MAX, Entry, Row, Scan, ScanPage
 from objectd.metadata.decisions import State
 from objectd.metadata.limits import FIRST_KEY
 from objectd.model import keys
@@ -15,15 +15,20 @@ PAGE_BYTES_MAX = 8 << 20
 """A page ends early once its keys and values have this many bytes: a page of 1,000 heads of
 objects never has."""
 
+_BEHIND_THE_LAST = (None, Row(b"", 0))
+
 
 class WorkBounded(Exception):
     """Raised by a state while its rows are read: so much in one go, the rest another time."""
 
 
-class Reading(Protocol):
-    """Reads the rows of a scan, as entries with as much of each value as the scan asks for."""
+class Cursor(Protocol):
+    """Stands at a row of a scan, or behind the last."""
 
-    def __iter__(self) -> Iterator[Entry]: ...
+    def key(self) -> bytes | None:
+        """None behind the last row."""
+
+    def next(self) -> None: ...
 
     def seek(self, key: bytes, /) -> None:
         """Go on from this key, which lies ahead."""
@@ -31,7 +36,7 @@ class Reading(Protocol):
 
 def scan_page(state: State, scan: Scan) -> ScanPage:
     """The page that `IMetadataStore.scan` describes."""
-    return read_page(_PlainReading(state, scan), scan)
+    return read_page(_entries(state, scan), scan)
 
 
 def scan_pages(state: State, scans: Sequence[Scan]) -> list[ScanPage]:
@@ -46,9 +51,9 @@ def check_scans(scans: Sequence[Scan]) -> None:
         raise ValueError(f"{len(scans)} scans at once")
 
 
-def read_page(reading: Reading, scan: Scan) -> ScanPage:
-    """The same, for a state that has a better way to read entries."""
-    found = _rolled_up(reading, scan) if scan.delimiter else iter(reading)
+def read_page(found: Iterable[Entry], scan: Scan) -> ScanPage:
+    """The same, of all entries of a scan, which are read no further than the page goes."""
+    found = iter(found)
     entries: list[Entry] = []
     try:
         if _is_small(scan):
@@ -75,37 +80,61 @@ def _is_small(scan: Scan) -> bool:
     return head_bytes is not None and scan.limit * (KEY_BYTES_MAX + head_bytes) <= PAGE_BYTES_MAX
 
 
-class _PlainReading:
-    """Of any state."""
-
-    def __init__(self, state: State, scan: Scan) -> None:
-        self._state = state
-        self._scan = scan
-        start = max(scan.start, FIRST_KEY)
-        self._rows = state.rows(start, scan.stop, reverse=scan.reverse)
-
-    def __iter__(self) -> Iterator[Entry]:
-        head_bytes = self._scan.head_bytes
-        while found := next(self._rows, None):
-            key, row = found
-            yield Entry(key, row.value[:head_bytes], row.revision)
-
-    def seek(self, key: bytes) -> None:
-        self._rows = self._state.rows(key, self._scan.stop)
-
-
-def _rolled_up(reading: Reading, scan: Scan) -> Iterator[Entry]:
-    """Rows and common prefixes: a common prefix is what its keys share, the delimiter's first
-    occurrence after the scan's prefix included. Past it the next row is sought, not read to."""
+def rolled_up(rows: Cursor, entry: Callable[[bytes], Entry], scan: Scan) -> Iterator[Entry]:
+    """Rows, of which `entry` makes one where `rows` stands at this key, and common prefixes: a
+    common prefix is what its keys share, the delimiter's first occurrence after the scan's prefix
+    included. Past it the next row is sought, not read to."""
     prefix, delimiter = scan.prefix, scan.delimiter
-    for entry in reading:
-        key = entry.key
+    # What follows a common prefix is the same but for this. Nothing has it if all is FF.
+    after_delimiter = keys.after(delimiter) if delimiter.strip(b"\xff") else b""
+    while (key := rows.key()) is not None:
         found = key.find(delimiter, len(prefix)) if key.startswith(prefix) else -1
         if found < 0:
-            yield entry
+            yield entry(key)
+            rows.next()
             continue
         common = key[: found + len(delimiter)]
         yield Entry(common, None, 0)
-        if not common.strip(b"\xff"):
+        if after_delimiter:
+            rows.seek(key[:found] + after_delimiter)
+        elif common.strip(b"\xff"):
+            rows.seek(keys.after(common))
+        else:
             return
-        reading.seek(keys.after(common))
+
+
+def _entries(state: State, scan: Scan) -> Iterator[Entry]:
+    """All of a scan, of any state."""
+    start, head_bytes = max(scan.start, FIRST_KEY), scan.head_bytes
+    if scan.delimiter:
+        rows = _PlainCursor(state, start, scan.stop)
+        yield from rolled_up(rows, lambda key: _entry(key, rows.row, head_bytes), scan)
+        return
+    for key, row in state.rows(start, scan.stop, reverse=scan.reverse):
+        yield _entry(key, row, head_bytes)
+
+
+def _entry(key: bytes, row: Row, head_bytes: int | None) -> Entry:
+    return Entry(key, row.value[:head_bytes], row.revision)
+
+
+class _PlainCursor:
+    """Over any state."""
+
+    row: Row
+    _key: bytes | None
+
+    def __init__(self, state: State, start: bytes, stop: bytes) -> None:
+        self._state = state
+        self._stop = stop
+        self.seek(start)
+
+    def key(self) -> bytes | None:
+        return self._key
+
+    def next(self) -> None:
+        self._key, self.row = next(self._rows, _BEHIND_THE_LAST)
+
+    def seek(self, key: bytes, /) -> None:
+        self._rows = self._state.rows(key, self._stop)
+        self.next()

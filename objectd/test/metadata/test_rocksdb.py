@@ -133,14 +133,15 @@ class TombstoneTests(SynchronousTestCase):
         keys = [b"k/%03d/" % n for n in range(ROWS_AT_ONCE + 5)]
         puts = tuple(Put(key, b"") for key in keys)
         result_of(clock, store.commit(Commit(token, 1, puts)))
-        for prefix, delimiter, rows in ((b"", b"", FIRST_ROWS_AT_ONCE + 1), (b"k/", b"/", 1)):
+        at_once = FIRST_ROWS_AT_ONCE
+        for prefix, delimiter, rows in ((b"", b"", at_once + 1), (b"k/", b"/", at_once)):
             scan = Scan(b"k", b"l", 1000, prefix=prefix, delimiter=delimiter)
             page = result_of(clock, store.scan(scan))
             self.assertEqual([entry.key for entry in page.entries], keys[:rows])
             self.assertTrue(page.more)
-            for last in 1, FIRST_ROWS_AT_ONCE:
+            for last in 1, at_once, at_once + 1:
                 page = result_of(clock, store.scan(structs.replace(scan, start=keys[-last])))
-                self.assertEqual(page.more, delimiter != b"" and last > 1)
+                self.assertEqual(page.more, last > rows)
 
     def test_look_that_fails(self) -> None:
         """Rows are deleted also where a look at what they leave fails."""
@@ -150,7 +151,7 @@ class TombstoneTests(SynchronousTestCase):
         self.addCleanup(lambda: result_of(clock, store.close()))
         token = Token(result_of(clock, store.begin_incarnation()), 1)
 
-        def fail(reading: object, scan: Scan) -> NoReturn:
+        def fail(found: object, scan: Scan) -> NoReturn:
             raise StoreFailed("it cannot be read")
 
         deletes = tuple(Delete(b"%02d" % n) for n in range(3))
