@@ -19,8 +19,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import urlopen
@@ -117,28 +118,43 @@ end
 """Reads its targets from a file: a script itself can hold far fewer."""
 
 
-def measure(server: Server, what: str, targets: Sequence[str], options: Any) -> float:
-    """Print what they cost; tells the milliseconds of CPU each."""
+Found = Mapping[str, float]
+"""What the ruler tells of requests."""
+
+
+def asked(server: Server, targets: Sequence[str], options: Any) -> Found:
     with tempfile.TemporaryDirectory() as directory:
         listed, script = Path(directory, "targets"), Path(directory, "script.lua")
         listed.write_text("".join(signed_target(server, target) + "\n" for target in targets))
         script.write_text(SCRIPT % listed)
-        found = s3bench.run_small(server, str(script), options)
+        found: Found = s3bench.run_small(server, str(script), options)
+        return found
+
+
+def show(what: str, rounds: Sequence[Found]) -> None:
+    """The medians of each figure."""
+    found = {name: median(each[name] for each in rounds) for name in rounds[0]}
     print(
         f"{what:32s} {found['rate']:9.1f} req/s  p50 {found['p50']:7.2f}  "
         f"p99 {found['p99']:7.2f} ms  errors {found['errors']:.0f}  cpu {found['cpu']:.3f} ms/req",
         flush=True,
     )
-    return float(found["cpu"])
 
 
 def measure_beside(
     server: Server, what: str, small: Sequence[str], big: Sequence[str], options: Any
 ) -> None:
-    """The same pages of two buckets, one right after the other."""
-    few = measure(server, f"{what}, of 10,000", small, options)
-    many = measure(server, f"{what}, of half of all", big, options)
-    print(f"{what} of many keys costs {many / few:.2f} times what it does of few", flush=True)
+    """The same pages of two buckets, in turn: the machine's speed changes by itself."""
+    few, many = [], []
+    for _ in range(options.rounds):
+        few.append(asked(server, small, options))
+        many.append(asked(server, big, options))
+    show(f"{what}, of 10,000", few)
+    show(f"{what}, of half of all", many)
+    times = median(
+        of_many["cpu"] / of_few["cpu"] for of_few, of_many in zip(few, many, strict=True)
+    )
+    print(f"{what} of many keys costs {times:.2f} times what it does of few", flush=True)
 
 
 def serve(big: Filled, options: Any) -> None:
@@ -148,7 +164,7 @@ def serve(big: Filled, options: Any) -> None:
         urlopen(f"{server.url}/-/health/ready").close()
         print(f"answers after {time.perf_counter() - began:.2f} s", flush=True)
         random.seed(1)
-        measure(server, "get", big.gets(), options)
+        show("get", [asked(server, big.gets(), options)])
         measure_beside(server, "page", SMALL.pages(), big.pages(), options)
         prefixes = SMALL.prefix_pages(), big.prefix_pages()
         measure_beside(server, "page of prefixes", *prefixes, options)
@@ -164,6 +180,7 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=2_000_000, help="at least 2,000,000")
     parser.add_argument("--bytes", type=int, default=16, help="of each object (default: 16)")
     parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3, help="of each page (default: 3)")
     parser.add_argument("--connections", type=int, default=32)
     options = parser.parse_args()
     data, big = options.directory / "data", Filled("loaded", options.objects, below=1000)
