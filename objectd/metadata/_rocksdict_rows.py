@@ -208,9 +208,20 @@ class _Reading:
     def _rolled_up(
         self, span: Span, family: Any, options: ReadOptions
     ) -> Iterator[Sequence[Entry]]:
+        # What can seek takes twice as long, so it begins with the first row that needs it.
+        delimiter, prefix_bytes = self._scan.delimiter, len(self._scan.prefix)
+        for some in self._rows(span, family, options):
+            for number, entry in enumerate(some):
+                if entry.key.find(delimiter, prefix_bytes) >= 0:
+                    yield some[:number]
+                    yield from self._sought(entry.key, family, options)
+                    return
+            yield some
+
+    def _sought(self, start: bytes, family: Any, options: ReadOptions) -> Iterator[Sequence[Entry]]:
         # Sought as often as prefixes are rolled up: a new iterator would take another µs.
         rows = family.iter(options)
-        rows.seek(span.start)
+        rows.seek(start)
         found = rolled_up(rows, lambda key: self._entry(key, rows.value()), self._scan)
         while some := list(islice(found, FIRST_ROWS_AT_ONCE)):
             yield some

@@ -63,6 +63,25 @@ class ScanTests(SynchronousTestCase):
                     self.assertEqual([entry.value for entry in page.entries], values)
                     self.assertEqual(page.more, limit < len(keys))
 
+    def test_prefixes_behind_rows(self) -> None:
+        """However many rows lie before the first that is rolled up, all are found once."""
+        host, clock = make_host(self.mktemp())
+        store = result_of(clock, opened(partial(open_store, Settings()), host))
+        self.addCleanup(lambda: result_of(clock, store.close()))
+        token = Token(result_of(clock, store.begin_incarnation()), 1)
+        keys = [b"k%06d" % n for n in range(3 * FIRST_ROWS_AT_ONCE + 1)]
+        ends = [b"k1/a", b"k1/b", b"k2/", b"k3", b"k4/a", b"k5"]
+        puts = tuple(Put(key, key) for key in keys + ends)
+        result_of(clock, store.commit(Commit(token, 1, puts)))
+        rolled_up = [b"k1/", b"k2/", b"k3", b"k4/", b"k5"]
+        for rows in range(len(keys) + 1):
+            expected = keys[rows:] + rolled_up
+            for limit in (1, 1000, len(expected), max(len(expected) - rows, 1)):
+                start = keys[rows] if rows < len(keys) else b"k1"
+                page = result_of(clock, store.scan(Scan(start, b"l", limit, delimiter=b"/")))
+                self.assertEqual([entry.key for entry in page.entries], expected[:limit])
+                self.assertEqual(page.more, limit < len(expected))
+
 
 class TombstoneTests(SynchronousTestCase):
     def test_scan_behind_many_deletions(self) -> None:
