@@ -12,6 +12,9 @@ from objectd.objects import Declared
 from objectd.objects.settings import ETagKind
 from objectd.test.objects.cases import LARGE, SETTINGS, StoreCase
 
+SPREAD = bytes(range(256)) * 2000
+"""So much that it is hashed side by side with being written."""
+
 
 def opaque(data: bytes) -> str:
     return f"{blake3(data).digest(16).hex()}-1"
@@ -24,14 +27,14 @@ class Blake3Tests(StoreCase):
 
     def test_etag(self) -> None:
         """The ETag is BLAKE3 with a dash, of small bodies and large ones, empty ones too."""
-        for data in (b"", b"small", LARGE):
+        for data in (b"", b"small", LARGE, SPREAD):
             put = self.ok(self.store.objects.put("photos", "a", data))
             self.assertEqual(put.etag, opaque(data))
             self.assertEqual(self.read("a"), data)
 
     def test_md5_is_verified(self) -> None:
         """A declared MD5 is compared all the same."""
-        for data in (b"small", LARGE):
+        for data in (b"small", LARGE, SPREAD):
             good = Declared(md5=hashlib.md5(data).digest())
             put = self.ok(self.store.objects.put("photos", "a", data, declared=good))
             self.assertEqual(put.etag, opaque(data))
