@@ -129,7 +129,7 @@ class Scan(msgspec.Struct, frozen=True, array_like=True, tag_field="type", tag="
 
     With a `delimiter`, keys that begin with `prefix` and hold the delimiter after it are rolled
     up: all keys that share key[: end of the delimiter's first occurrence after the prefix] make
-    one entry with that common prefix as its key, found by seeking past them, not by reading them.
+    one entry with that common prefix as its key, and the next row is sought, not read on to.
     A rolled-up prefix counts as one entry; it is reported if any of its keys is in the range. Not
     with `reverse`.
 

@@ -35,6 +35,8 @@ _WHOLE_FAMILIES = b"\x00\x01\x02\x03" + keys.INCARNATIONS
 _RECENT_FAMILIES = keys.LIVES + keys.BUCKETS + keys.USAGES
 """Of these, what was asked for lately: the buckets that are being written to."""
 RECENT_ROWS_MAX = 4096
+PREFIXES_AT_ONCE = 4
+"""Common prefixes between two looks at the clock: very many rows may be deleted before each."""
 FIRST_ROWS_AT_ONCE = 8
 ROWS_AT_ONCE = 128
 """Read before the first of them is handed on, and twice as many each time up to this: some are too
@@ -203,14 +205,15 @@ class _Reading:
         """What lies in one column family."""
         if self._scan.delimiter:
             return self._rolled_up(span, family, options)
-        return self._rows(span, family, options)
+        return self._rows(span, family, options, FIRST_ROWS_AT_ONCE)
 
     def _rolled_up(
         self, span: Span, family: Any, options: ReadOptions
     ) -> Iterator[Sequence[Entry]]:
-        # What can seek takes twice as long, so it begins with the first row that needs it.
+        # What can seek takes twice as long, so it begins with the first row that needs it. That
+        # may well be the very first, behind which very many of the same prefix are deleted.
         delimiter, prefix_bytes = self._scan.delimiter, len(self._scan.prefix)
-        for some in self._rows(span, family, options):
+        for some in self._rows(span, family, options, 1):
             for number, entry in enumerate(some):
                 if entry.key.find(delimiter, prefix_bytes) >= 0:
                     yield some[:number]
@@ -223,18 +226,20 @@ class _Reading:
         rows = family.iter(options)
         rows.seek(start)
         found = rolled_up(rows, lambda key: self._entry(key, rows.value()), self._scan)
-        while some := list(islice(found, FIRST_ROWS_AT_ONCE)):
+        while some := list(islice(found, PREFIXES_AT_ONCE)):
             yield some
             if self._is_late() and next(found, None):
                 raise WorkBounded
         _check_status(rows)
 
-    def _rows(self, span: Span, family: Any, options: ReadOptions) -> Iterator[Sequence[Entry]]:
+    def _rows(
+        self, span: Span, family: Any, options: ReadOptions, at_once: int
+    ) -> Iterator[Sequence[Entry]]:
         value, unpack, is_late = self._value, _U64.unpack_from, self._is_late
         position = span.start
         # One call a row instead of four, but it does not tell why there are no more.
         items = family.items(from_key=position, read_opt=options)
-        rows_left, at_once = islice(items, self._scan.limit + 1), FIRST_ROWS_AT_ONCE
+        rows_left = islice(items, self._scan.limit + 1)
         while some := [
             Entry(key, stored[value], unpack(stored)[0])
             for key, stored in islice(rows_left, at_once)

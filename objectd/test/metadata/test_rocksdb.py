@@ -27,7 +27,11 @@ from objectd.interfaces import (
 )
 from objectd.metadata import emptied, rocksdb
 from objectd.metadata._rocksdict import Database
-from objectd.metadata._rocksdict_rows import FIRST_ROWS_AT_ONCE, ROWS_AT_ONCE
+from objectd.metadata._rocksdict_rows import (
+    FIRST_ROWS_AT_ONCE,
+    PREFIXES_AT_ONCE,
+    ROWS_AT_ONCE,
+)
 from objectd.metadata.decisions import Writes
 from objectd.metadata.rocksdb import SKIPPED_KEYS_MAX, Settings, open_store
 from objectd.test.metadata.threads import HandDrivenThread
@@ -141,6 +145,24 @@ class TombstoneTests(SynchronousTestCase):
             result_of(clock, store.commit(Commit(token, sequence, tuple(commit))))
         self.assertEqual(self.keys_at_once(store), [b"k055"])
 
+    def test_prefix_behind_deletions(self) -> None:
+        """A page that ends where too many deleted rows follow says that there may be more."""
+        self.patch(rocksdb, "SKIPPED_KEYS_MAX", 20)
+        host, clock = make_host(self.mktemp())
+        store = result_of(clock, opened(partial(open_store, Settings()), host))
+        self.addCleanup(lambda: result_of(clock, store.close()))
+        incarnation = result_of(clock, store.begin_incarnation())
+        gone = [b"k/m%03d" % n for n in range(50)]
+        puts = tuple(Put(key, b"") for key in (b"k/a/1", *gone, b"k/z/1"))
+        deletes = tuple(Delete(key) for key in gone)
+        result_of(clock, store.commit(Commit(Token(incarnation, 1), 1, puts)))
+        result_of(clock, store.commit(Commit(Token(incarnation, 2), 2, deletes)))
+        scan = Scan(b"k", b"l", 1000, prefix=b"k/", delimiter=b"/")
+        page = result_of(clock, store.scan(scan))
+        self.assertEqual(([entry.key for entry in page.entries], page.more), ([b"k/a/"], True))
+        page = result_of(clock, store.scan(structs.replace(scan, start=b"k/a0")))
+        self.assertEqual(([entry.key for entry in page.entries], page.more), ([b"k/z/"], False))
+
     def test_pages_that_take_long_end_early(self) -> None:
         """Where a page takes long it ends behind some of its rows, and tells that there may be
         more."""
@@ -152,13 +174,13 @@ class TombstoneTests(SynchronousTestCase):
         keys = [b"k/%03d/" % n for n in range(ROWS_AT_ONCE + 5)]
         puts = tuple(Put(key, b"") for key in keys)
         result_of(clock, store.commit(Commit(token, 1, puts)))
-        at_once = FIRST_ROWS_AT_ONCE
-        for prefix, delimiter, rows in ((b"", b"", at_once + 1), (b"k/", b"/", at_once)):
+        plain, rolled_up = FIRST_ROWS_AT_ONCE + 1, PREFIXES_AT_ONCE
+        for prefix, delimiter, rows in ((b"", b"", plain), (b"k/", b"/", rolled_up)):
             scan = Scan(b"k", b"l", 1000, prefix=prefix, delimiter=delimiter)
             page = result_of(clock, store.scan(scan))
             self.assertEqual([entry.key for entry in page.entries], keys[:rows])
             self.assertTrue(page.more)
-            for last in 1, at_once, at_once + 1:
+            for last in 1, rolled_up, rolled_up + 1, plain, plain + 1:
                 page = result_of(clock, store.scan(structs.replace(scan, start=keys[-last])))
                 self.assertEqual(page.more, last > rows)
 
