@@ -147,12 +147,15 @@ def _cancellable(answer: Deferred[IResponse]) -> Deferred[IResponse]:
     """The same answer, which ends in `CancelledError` when it is cancelled. Twisted's own ends
     in what that does to the stage that it is in: a host that is not found, a lost connection."""
 
+    cancelled = False
+
     def cancel(told: Deferred[IResponse]) -> None:
-        told.errback(CancelledError())
-        answer.cancel()
+        nonlocal cancelled
+        cancelled = True
+        answer.cancel()  # before anybody goes on, who may well ask for something else
 
     def tell(result: IResponse | Failure) -> None:
-        if not told.called:
+        if not cancelled:
             told.callback(cast("IResponse", result))
 
     told: Deferred[IResponse] = Deferred(cancel)
