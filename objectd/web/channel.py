@@ -189,8 +189,8 @@ class Channel(Protocol):
         elif self._phase is not _HEAD:
             self.persistent = False
         elif not self._unparsed:
-            self._wait(NEW_SECONDS)
-        # the answer to a head will be the last: the site is stopping
+            # The answer to its head will be the last: the site is stopping.
+            self.expires = min(self.expires, self.site.clock.seconds() + NEW_SECONDS)
 
     def _wait(self, seconds: float) -> None:
         self.expires = self.site.clock.seconds() + seconds

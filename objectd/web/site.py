@@ -118,7 +118,7 @@ class Site(ServerFactory[Channel]):
 
     def retire(self) -> Deferred[None]:
         """Close idle connections now and the others after the request that they are busy
-        with; fires when none is left."""
+        with, or that is on its way; fires when none is left."""
         self.stopping = True
         for channel in list(self._channels):
             channel.retire()
