@@ -20,7 +20,7 @@ from pathlib import Path
 
 import boto3
 from loading import key
-from scale import measure
+from scale import asked, show
 from servers import running_objectd
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
@@ -94,17 +94,21 @@ def serve(directory: Path, options: argparse.Namespace) -> None:
             "Filter": {"ObjectSizeGreaterThan": KEPT_BYTES},
             "Expiration": {"Date": "1970-01-02T00:00:00Z"},
         }
-        measure(server, "warming up", targets, options)
+
+        def measure(what: str) -> None:
+            show(what, [asked(server, targets, options)])
+
+        measure("warming up")
         for _ in range(ROUNDS):
             s3.delete_bucket_lifecycle(Bucket=BUCKET)
-            measure(server, "the same, first", targets, options)
-            measure(server, "GET, no rules", targets, options)
+            measure("the same, first")
+            measure("GET, no rules")
             s3.put_bucket_lifecycle_configuration(
                 Bucket=BUCKET, LifecycleConfiguration={"Rules": [rule]}
             )
             # Whether an object expires is worked out anew, once, when the rules have changed.
-            measure(server, "the same, first", targets, options)
-            measure(server, "GET, during a pass", targets, options)
+            measure("the same, first")
+            measure("GET, during a pass")
 
 
 def main() -> None:

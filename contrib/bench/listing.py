@@ -58,7 +58,7 @@ from objectd.objects import ObjectStore, open_directory
 from objectd.objects.loading import SmallObject
 from objectd.objects.opening import run_at_once
 from objectd.objects.store import open_store, wall_clock_us
-from objectd.process.running import freeze
+from objectd.process.running import spare_collections
 from objectd.protocol.messages import HttpRequest
 from objectd.protocol.model import load_s3_model
 from objectd.s3.application import S3Application, S3Settings
@@ -278,7 +278,7 @@ async def behind_deletions(reactor: ReactorBase, directory: Path, count: int) ->
     await store.buckets.create(BUCKET)
     for key, objects in ((deleted_key, count), (left_key, LEFT)):
         await store.loads.put_all(BUCKET, (SmallObject(key(n), b"x" * 16) for n in range(objects)))
-    freeze()  # as servers do
+    spare_collections()  # as servers do
     reader = Reader(reactor, store)
     reading = Deferred.fromCoroutine(reader.run())
     began = time.perf_counter()

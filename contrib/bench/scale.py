@@ -39,6 +39,7 @@ from objectd.protocol.messages import HttpRequest
 
 HERE = Path(__file__).parent
 KEYS = 100_000
+OBJECTS_MIN = 2_010_000
 PAGES = 200
 PAGE_ENTRIES = 1000
 EXPIRES_SECONDS = 86_400
@@ -184,12 +185,16 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("directory", type=Path)
-    parser.add_argument("--objects", type=int, default=2_000_000, help="at least 2,000,000")
+    parser.add_argument(
+        "--objects", type=int, default=OBJECTS_MIN, help=f"at least {OBJECTS_MIN:,}"
+    )
     parser.add_argument("--bytes", type=int, default=16, help="of each object (default: 16)")
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3, help="of each page (default: 3)")
     parser.add_argument("--connections", type=int, default=32)
     options = parser.parse_args()
+    if options.objects < OBJECTS_MIN:
+        parser.error(f"of fewer than {OBJECTS_MIN:,} objects there are no pages to choose from")
     data, big = options.directory / "data", Filled("loaded", options.objects, below=1000)
     if not data.exists():
         big.load(data, options.bytes)

@@ -16,6 +16,18 @@ RUN = Path(objectd.__file__).parent.parent / "contrib" / "bench" / "run.py"
 WORKLOADS = ["get4k", "put4k", "list1000", "putlarge"]
 
 
+class ProgramsTests(SynchronousTestCase):
+    if not RUN.exists():
+        skip = "runs in a source tree only"
+
+    def test_names(self) -> None:
+        """All that the programs for measuring use of objectd and of each other is there."""
+        names = sorted(program.stem for program in RUN.parent.glob("*.py"))
+        subprocess.run(
+            [sys.executable, "-c", f"import {', '.join(names)}"], cwd=RUN.parent, check=True
+        )
+
+
 class BenchTests(SynchronousTestCase):
     if not RUN.exists():
         skip = "runs in a source tree only"
