@@ -30,8 +30,8 @@ def log_to_stderr() -> None:
 def spare_collections() -> None:
     """Keep the garbage collector from walking what stays for ever or for long. What was imported
     took 30 ms every few hundred requests, a twentieth of a small PUT's time; the rows that a
-    worker keeps take it 70 ms. They come and go without cycles, and nearly all cycles that there
-    are end young, so that the old ones can wait."""
+    worker keeps take it 70 ms. They come and go without cycles, and so do requests, those with
+    large bodies too, so that there is little for a full collection to find."""
     gc.collect()
     gc.freeze()
     young, middle, _ = gc.get_threshold()

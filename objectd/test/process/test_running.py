@@ -14,9 +14,9 @@ class CollectionTests(SynchronousTestCase):
         self.addCleanup(gc.unfreeze)
         self.addCleanup(gc.set_threshold, *gc.get_threshold())
 
-    def test_young_cycles_end(self) -> None:
-        """What was there is not looked at again, and full collections become rare; cycles that
-        were just made are found as soon as ever."""
+    def test_full_collections_are_rare(self) -> None:
+        """What was there is not looked at again, and what stays seldom; what was just made is
+        looked at as often as ever."""
         young, middle, full = gc.get_threshold()
         spare_collections()
         self.assertGreater(gc.get_freeze_count(), 10_000)
