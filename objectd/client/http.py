@@ -146,7 +146,6 @@ class _Verbatim:
 def _cancellable(answer: Deferred[IResponse]) -> Deferred[IResponse]:
     """The same answer, which ends in `CancelledError` when it is cancelled. Twisted's own ends
     in what that does to the stage that it is in: a host that is not found, a lost connection."""
-
     cancelled = False
 
     def cancel(told: Deferred[IResponse]) -> None:

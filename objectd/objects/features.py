@@ -25,20 +25,6 @@ async def ensure(core: Core, feature: Incompatible) -> None:
         core.features.add(feature)
 
 
-async def class_named(core: Core, name: str) -> StorageClass:
-    """The storage class for what is to be kept. Raises `UnknownStorageClass`, and as `ensure`."""
-    named = core.classes.named(name)
-    if not named.is_plain:
-        await ensure(core, Incompatible.STORAGE_CLASSES)
-    return named
-
-
-async def new_sealed(core: Core, wanted: EncryptionWanted, place: Bucket, key: str) -> Sealed:
-    """What encrypts bytes that are to be stored. Raises as `Encryptions.new` and `ensure`."""
-    await ensure(core, Incompatible.ENCRYPTION)
-    return await core.encryptions.new(wanted, place, key)
-
-
 async def use(core: Core, batch: Batch, feature: Incompatible) -> None:
     """From this commit on no program opens the store that does not know the feature. A bit that
     was set is never cleared, so nothing is expected where it is."""
@@ -51,3 +37,17 @@ async def use(core: Core, batch: Batch, feature: Incompatible) -> None:
     batch.expect(At(keys.FORMAT, row.revision))
     incompatible = int(format_.incompatible | feature)
     batch.put(keys.FORMAT, encode(structs.replace(format_, incompatible=incompatible)))
+
+
+async def class_named(core: Core, name: str) -> StorageClass:
+    """The storage class for what is to be kept. Raises `UnknownStorageClass`, and as `ensure`."""
+    named = core.classes.named(name)
+    if not named.is_plain:
+        await ensure(core, Incompatible.STORAGE_CLASSES)
+    return named
+
+
+async def new_sealed(core: Core, wanted: EncryptionWanted, place: Bucket, key: str) -> Sealed:
+    """What encrypts bytes that are to be stored. Raises as `Encryptions.new` and `ensure`."""
+    await ensure(core, Incompatible.ENCRYPTION)
+    return await core.encryptions.new(wanted, place, key)

@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 READ_BYTES = 64 << 10
 LARGE_READ_BYTES = 1 << 20
 
-NEW_SECONDS = 1.0
-"""How long a new connection has for the head of its request once the site is stopping."""
-
 
 class Phase(Enum):
     """What a connection is doing, and so what its deadline means."""
@@ -190,7 +187,8 @@ class Channel(Protocol):
             self.persistent = False
         elif not self._unparsed:
             # The answer to its head will be the last: the site is stopping.
-            self.expires = min(self.expires, self.site.clock.seconds() + NEW_SECONDS)
+            site = self.site
+            self.expires = min(self.expires, site.clock.seconds() + site.deadlines.retire_seconds)
 
     def _wait(self, seconds: float) -> None:
         self.expires = self.site.clock.seconds() + seconds

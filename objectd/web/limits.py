@@ -53,7 +53,8 @@ class Deadlines:
     end of its headers. Whenever the server waits for a client to send its body or to take
     its answer, every `progress_window_seconds` must bring `progress_bytes_per_second` on
     average. `memory_seconds` is how long a download waits for body memory before it is
-    refused.
+    refused. Once the server stops, or the worker is replaced, a connection on which nothing has
+    come yet has `retire_seconds` for the headers of its first request.
     """
 
     headers_seconds: float = 20
@@ -62,3 +63,4 @@ class Deadlines:
     progress_bytes_per_second: int = 1024
     drain_seconds: float = 5
     memory_seconds: float = 10
+    retire_seconds: float = 1

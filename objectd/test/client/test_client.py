@@ -296,12 +296,20 @@ class RetryTests(ClientCase):
         self.assertIn("bad certificate", str(self.failureResultOf(work, Untrusted).value))
 
     def test_cancelled(self) -> None:
-        """A cancelled call gives its request up, and leaves no timer behind."""
+        """A cancelled call gives its request up before its caller goes on, and leaves no timer
+        behind."""
         agent = _Silent()
         work = self.put(client_of(self.server, agent=agent, clock=self.clock))
+        given_up: list[int] = []
+
+        def go_on(failure: Failure) -> Failure:
+            given_up.append(agent.cancelled)
+            return failure
+
+        work.addErrback(go_on)
         work.cancel()
         self.failureResultOf(work, CancelledError)
-        self.assertEqual((agent.cancelled, self.clock.getDelayedCalls()), (1, []))
+        self.assertEqual((given_up, self.clock.getDelayedCalls()), ([1], []))
 
 
 class _Broken:

@@ -48,12 +48,19 @@ ALL_STORE_KEYS = [
 STORE_KEYS = st.sampled_from(ALL_STORE_KEYS)
 
 
-class ScanTests(SynchronousTestCase):
-    def test_pages_of_any_size(self) -> None:
-        """However many rows are read at once, a page has what it is to have."""
+class RocksCase(SynchronousTestCase):
+    def opened(self) -> tuple[IMetadataStore, Clock]:
+        """A new store, closed after the test, and the clock that it goes by."""
         host, clock = make_host(self.mktemp())
         store = result_of(clock, opened(partial(open_store, Settings()), host))
         self.addCleanup(lambda: result_of(clock, store.close()))
+        return store, clock
+
+
+class ScanTests(RocksCase):
+    def test_pages_of_any_size(self) -> None:
+        """However many rows are read at once, a page has what it is to have."""
+        store, clock = self.opened()
         token = Token(result_of(clock, store.begin_incarnation()), 1)
         keys = [b"k%06d" % n for n in range(2 * ROWS_AT_ONCE + 2)]
         puts = tuple(Put(key, key) for key in keys)
@@ -69,9 +76,7 @@ class ScanTests(SynchronousTestCase):
 
     def test_prefixes_behind_rows(self) -> None:
         """However many rows lie before the first that is rolled up, all are found once."""
-        host, clock = make_host(self.mktemp())
-        store = result_of(clock, opened(partial(open_store, Settings()), host))
-        self.addCleanup(lambda: result_of(clock, store.close()))
+        store, clock = self.opened()
         token = Token(result_of(clock, store.begin_incarnation()), 1)
         keys = [b"k%06d" % n for n in range(3 * FIRST_ROWS_AT_ONCE + 1)]
         ends = [b"k1/a", b"k1/b", b"k2/", b"k3", b"k4/a", b"k5"]
@@ -87,14 +92,12 @@ class ScanTests(SynchronousTestCase):
                 self.assertEqual(page.more, limit < len(expected))
 
 
-class TombstoneTests(SynchronousTestCase):
+class TombstoneTests(RocksCase):
     def test_scan_behind_many_deletions(self) -> None:
         """A scan that finds only deleted rows lets the reactor work before it goes on; the next
         one need not pass them, and sees what was put among them."""
         self.patch(emptied, "DELETIONS_A_BORDER", 1 << 30)
-        host, clock = make_host(self.mktemp())
-        store = result_of(clock, opened(partial(open_store, Settings()), host))
-        self.addCleanup(lambda: result_of(clock, store.close()))
+        store, clock = self.opened()
         incarnation = result_of(clock, store.begin_incarnation())
         keys = [b"k%06d" % n for n in range(3 * SKIPPED_KEYS_MAX)]
         sequence = 0
@@ -130,9 +133,7 @@ class TombstoneTests(SynchronousTestCase):
         nor is what was put there hidden from it."""
         self.patch(emptied, "DELETIONS_A_BORDER", 5)
         self.patch(rocksdb, "SKIPPED_KEYS_MAX", 20)
-        host, clock = make_host(self.mktemp())
-        store = result_of(clock, opened(partial(open_store, Settings()), host))
-        self.addCleanup(lambda: result_of(clock, store.close()))
+        store, clock = self.opened()
         incarnation = result_of(clock, store.begin_incarnation())
         keys = [b"k%03d" % n for n in range(200)]
         parts = [keys[100 + n : 110 + n] for n in range(0, 100, 10)]
@@ -148,9 +149,7 @@ class TombstoneTests(SynchronousTestCase):
     def test_prefix_behind_deletions(self) -> None:
         """A page that ends where too many deleted rows follow says that there may be more."""
         self.patch(rocksdb, "SKIPPED_KEYS_MAX", 20)
-        host, clock = make_host(self.mktemp())
-        store = result_of(clock, opened(partial(open_store, Settings()), host))
-        self.addCleanup(lambda: result_of(clock, store.close()))
+        store, clock = self.opened()
         incarnation = result_of(clock, store.begin_incarnation())
         gone = [b"k/m%03d" % n for n in range(50)]
         puts = tuple(Put(key, b"") for key in (b"k/a/1", *gone, b"k/z/1"))
@@ -167,9 +166,7 @@ class TombstoneTests(SynchronousTestCase):
         """Where a page takes long it ends behind some of its rows, and tells that there may be
         more."""
         self.patch(rocksdb, "PAGE_SECONDS_MAX", -1)
-        host, clock = make_host(self.mktemp())
-        store = result_of(clock, opened(partial(open_store, Settings()), host))
-        self.addCleanup(lambda: result_of(clock, store.close()))
+        store, clock = self.opened()
         token = Token(result_of(clock, store.begin_incarnation()), 1)
         keys = [b"k/%03d/" % n for n in range(ROWS_AT_ONCE + 5)]
         puts = tuple(Put(key, b"") for key in keys)
@@ -187,9 +184,7 @@ class TombstoneTests(SynchronousTestCase):
     def test_look_that_fails(self) -> None:
         """Rows are deleted also where a look at what they leave fails."""
         self.patch(emptied, "DELETIONS_A_BORDER", 1)
-        host, clock = make_host(self.mktemp())
-        store = result_of(clock, opened(partial(open_store, Settings()), host))
-        self.addCleanup(lambda: result_of(clock, store.close()))
+        store, clock = self.opened()
         token = Token(result_of(clock, store.begin_incarnation()), 1)
 
         def fail(found: object, scan: Scan) -> NoReturn:

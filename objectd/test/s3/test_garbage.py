@@ -12,11 +12,9 @@ from contextlib import contextmanager
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from objectd.auth.signing import KeyPair, presigned
-from objectd.objects.store import wall_clock_us
-from objectd.protocol.messages import HttpRequest
+from objectd.test.s3.wire import authentic_url, head_bytes
 from objectd.testing.http import Connection
-from objectd.testing.s3 import ACCESS_KEY, HOST, SECRET_KEY, MemoryServer
+from objectd.testing.s3 import MemoryServer
 
 BODY = bytes(range(256)) * 8192
 REQUESTS = 3
@@ -47,27 +45,20 @@ class GarbageTests(SynchronousTestCase):
         self.s3.put_object(Bucket="photos", Key="large", Body=BODY)
         self.connections: list[Connection] = []
 
-    def send(self, method: str, path: str, *headers: str, body: bytes = b"") -> Connection:
+    def send(self, method: str, path: str, *fields: bytes, body: bytes = b"") -> Connection:
         """On a connection that the test keeps, so that none is garbage itself."""
-        request = presigned(
-            HttpRequest(method, path.encode(), ((b"host", HOST.encode()),), ""),
-            KeyPair(ACCESS_KEY, SECRET_KEY),
-            region="us-east-1",
-            now_us=wall_clock_us(),
-            expires_seconds=60,
-        )
-        lines = [f"{method} {request.target.decode()} HTTP/1.1", f"Host: {HOST}", *headers]
         connection = Connection(self.server.site)
         self.connections.append(connection)
-        connection.send("\r\n".join([*lines, "", ""]).encode() + body)
+        connection.send(head_bytes(authentic_url(method, path), *fields) + body)
         return connection
 
-    def put(self, *headers: str) -> None:
-        [response] = self.send("PUT", "/photos/new", *headers, body=BODY).responses()
-        self.assertEqual(response.status, 400 if headers[1:] else 200)
+    def put(self, status: int, *fields: bytes) -> None:
+        length = b"content-length: %d" % len(BODY)
+        [response] = self.send("PUT", "/photos/new", length, *fields, body=BODY).responses()
+        self.assertEqual(response.status, status)
 
     def broken_off_put(self) -> None:
-        length = f"Content-Length: {2 * len(BODY)}"
+        length = b"content-length: %d" % (2 * len(BODY))
         self.send("PUT", "/photos/new", length, body=BODY).disconnect()
 
     def get(self) -> None:
@@ -76,11 +67,9 @@ class GarbageTests(SynchronousTestCase):
 
     def test_nothing_is_left(self) -> None:
         """Neither of uploads, stored, refused or broken off, nor of downloads."""
-        length = f"Content-Length: {len(BODY)}"
-        wrong = "Content-MD5: AAAAAAAAAAAAAAAAAAAAAA=="
         requests: list[Callable[[], None]] = [
-            lambda: self.put(length),
-            lambda: self.put(length, wrong),
+            lambda: self.put(200),
+            lambda: self.put(400, b"content-md5: AAAAAAAAAAAAAAAAAAAAAA=="),
             self.broken_off_put,
             self.get,
         ]

@@ -92,6 +92,16 @@ class StopTests(SynchronousTestCase):
         self.assertEqual((new.closed, new.received), (True, b""))
         self.successResultOf(stopped)
 
+    def test_deadlines_move_no_later(self) -> None:
+        """A new connection whose time is nearly over gets no more by the stop."""
+        site = memory_site(Scripted(echo))
+        new = Connection(site)
+        new.advance(19.5)
+        stopped = self.stop(self.server(site))
+        new.advance(0.5)
+        self.assertTrue(new.closed)
+        self.successResultOf(stopped)
+
     def test_requests_in_flight_are_answered(self) -> None:
         """The answer says that it is the last, and what was pipelined is not begun."""
         held = Held()
